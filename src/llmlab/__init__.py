@@ -1,0 +1,1 @@
+"""LLM Lab: the machines you own, working as one private AI lab."""

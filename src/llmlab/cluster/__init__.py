@@ -1,0 +1,1 @@
+"""Nodes, routing, and the one door to inference."""

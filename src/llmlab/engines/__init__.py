@@ -1,0 +1,1 @@
+"""One LLM runtime per file, behind one contract."""

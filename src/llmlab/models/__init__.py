@@ -1,0 +1,1 @@
+"""Models on this machine: what is here, what fits, what is loaded."""

@@ -1,0 +1,1 @@
+"""Shipped fakes: real servers and engines that follow a script."""

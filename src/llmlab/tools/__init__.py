@@ -1,0 +1,1 @@
+"""What a plan can use beside models: one tool per file, in a registry."""

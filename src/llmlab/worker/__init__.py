@@ -1,0 +1,1 @@
+"""The worker process: the Lab API over models, tools and a cache shard."""

@@ -1,0 +1,1 @@
+"""Runs: the durable engine and the graphs that drive it."""

@@ -1,0 +1,1 @@
+"""The chat path: plan, execute, answer."""

@@ -1,0 +1,1 @@
+"""The run engine: records every step before anything depends on it."""
