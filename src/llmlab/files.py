@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import tempfile
 from pathlib import Path
 
@@ -60,3 +61,20 @@ def inside(folder: Path, relative: str) -> Path:
     if not path.is_relative_to(root):
         raise InvalidRequestError(f"The path {relative[:200]!r} leaves its folder.")
     return path
+
+
+def load_or_create_secret(path: Path, prefix: str) -> str:
+    """Return the secret in a file, made on first use with mode 0600.
+
+    Args:
+        path: File that holds the secret alone.
+        prefix: Word that a new secret starts with, so that it is recognised in a text.
+    """
+    try:
+        if secret := path.read_text(encoding="utf-8").strip():
+            return secret
+    except FileNotFoundError:
+        pass
+    secret = f"{prefix}-{secrets.token_urlsafe(32)}"
+    write_atomic(path, secret + "\n", mode=0o600)
+    return secret
