@@ -1,1 +1,50 @@
 """LLM Lab: the machines you own, working as one private AI lab."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from llmlab.cache.manager import ResponseCache
+    from llmlab.client.lab import LabClient
+    from llmlab.coordinator import Coordinator
+    from llmlab.models.executor import ModelExecutor
+    from llmlab.models.manager import ModelManager
+    from llmlab.settings import Settings
+    from llmlab.tools.base import Tool
+    from llmlab.tools.registry import ToolRegistry
+    from llmlab.workflows.chat.manager import WorkflowManager
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Coordinator",
+    "LabClient",
+    "ModelExecutor",
+    "ModelManager",
+    "ResponseCache",
+    "Settings",
+    "Tool",
+    "ToolRegistry",
+    "WorkflowManager",
+]
+
+_HOMES = {
+    "Coordinator": "llmlab.coordinator",
+    "LabClient": "llmlab.client.lab",
+    "ModelExecutor": "llmlab.models.executor",
+    "ModelManager": "llmlab.models.manager",
+    "ResponseCache": "llmlab.cache.manager",
+    "Settings": "llmlab.settings",
+    "Tool": "llmlab.tools.base",
+    "ToolRegistry": "llmlab.tools.registry",
+    "WorkflowManager": "llmlab.workflows.chat.manager",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name's home when it is used first: nothing heavy at import."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'llmlab' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

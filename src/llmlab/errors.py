@@ -5,6 +5,7 @@ LabError                            an error with a stable code and an HTTP stat
 │   ├── ContextLengthError    400   prompt and answer do not fit the model's context
 │   ├── InvalidModelFileError 400   a model file is truncated, damaged or of another kind
 │   ├── BodyTooLargeError     413   the request body is over the limit
+│   ├── BodyTimeoutError      408   the request body did not arrive in time
 │   └── NotFoundError         404   no such thing
 │       ├── ModelNotFoundError 404  no such model; the message lists the ones that exist
 │       └── ToolNotFoundError 404   no such tool
@@ -89,6 +90,13 @@ class BodyTooLargeError(InvalidRequestError):
 
     code = "body_too_large"
     status = 413
+
+
+class BodyTimeoutError(InvalidRequestError):
+    """The request body did not arrive in time."""
+
+    code = "body_timeout"
+    status = 408
 
 
 class NotFoundError(InvalidRequestError):

@@ -14,7 +14,7 @@ import orjson
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _SECRET = re.compile(
-    r"(?i)(bearer\s+|(?:api[_-]?key|secret|token|password|authorization)[\"']?\s*[=:]\s*[\"']?)"
+    r"(?i)(bearer\s+|(?:api[_-]?key|secret|token|password|authorization)[\"']?\s*[=:]\s*[\"']?(?:bearer\s+|basic\s+)?)"
     r"[^\s\"',;&]{6,}|\b(?:sk|lab|node)-[A-Za-z0-9_-]{16,}"
 )
 _known_secrets: set[str] = set()

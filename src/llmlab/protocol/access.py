@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from llmlab.errors import (
     AccessError,
     AuthenticationError,
+    BodyTimeoutError,
     BodyTooLargeError,
-    DeadlineError,
     LabError,
 )
 from llmlab.protocol.errors import encode_error, error_headers
@@ -174,7 +174,7 @@ class Gate:
             async with asyncio.timeout(BODY_DEADLINE):
                 return await self._collect(receive)
         except TimeoutError as error:
-            raise DeadlineError(
+            raise BodyTimeoutError(
                 f"The request body did not arrive within {BODY_DEADLINE:.0f} seconds."
             ) from error
 
