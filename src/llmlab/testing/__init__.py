@@ -1,1 +1,6 @@
-"""Shipped fakes: real servers and engines that follow a script."""
+"""Shipped fakes for tests and benchmarks; nothing else in the package imports them."""
+
+from llmlab.testing.script import Fault, Reply, Script
+from llmlab.testing.server import ScriptedServer, SeenRequest
+
+__all__ = ["Fault", "Reply", "Script", "ScriptedServer", "SeenRequest"]
