@@ -1,0 +1,101 @@
+"""Finds the lab that this machine runs, and the key to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import orjson
+import psutil
+
+from llmlab.errors import AuthenticationError, UnavailableError
+from llmlab.settings import Settings
+
+if TYPE_CHECKING:
+    from llmlab.client.client import LabClient
+
+# A coordinator writes its file within this time after its process began, so that a process
+# that got the same number later is not taken for it.
+_START_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunningLab:
+    """What a coordinator writes down about itself; ``started_at`` in Unix seconds."""
+
+    pid: int
+    url: str
+    started_at: float
+    instance_id: str
+
+    def process(self) -> psutil.Process | None:
+        """Return the coordinator's process; None when it has ended."""
+        try:
+            process = psutil.Process(self.pid)
+            age = self.started_at - process.create_time()
+            ended = process.status() == psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return None
+        return process if -2.0 <= age <= _START_SECONDS and not ended else None
+
+
+def state_file(settings: Settings) -> Path:
+    """Return the path of the file that a running coordinator keeps."""
+    return settings.home_folder / "run" / "coordinator.json"
+
+
+def find_running(settings: Settings) -> RunningLab | None:
+    """Return the lab that runs with this home folder; None without one, or after a crash."""
+    try:
+        content = orjson.loads(state_file(settings).read_bytes())
+        lab = RunningLab(
+            int(content["pid"]),
+            str(content["url"]),
+            float(content["started_at"]),
+            str(content["instance_id"]),
+        )
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return lab if lab.process() is not None else None
+
+
+def find_key(settings: Settings) -> str | None:
+    """Return the API key of the settings, else the one in the home folder, else None."""
+    if settings.api_key:
+        return settings.api_key
+    try:
+        return (settings.home_folder / "key").read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None
+
+
+def connect(settings: Settings, *, timeout: float | None = None) -> LabClient:
+    """Return a client of the lab that the settings name, else of the one that runs here.
+
+    Args:
+        settings: Home folder, and address and key where they are given.
+        timeout: Longest silence of the lab in seconds; the setting without it.
+
+    Raises:
+        UnavailableError: No lab runs with this home folder and no address is given.
+        AuthenticationError: There is an address but no key to it.
+    """
+    url = settings.url
+    if url is None:
+        running = find_running(settings)
+        if running is None:
+            raise UnavailableError(
+                f"No lab is running (home folder {settings.home_folder}).\n"
+                "Start one with `llmlab up`, or name one with --url or LLMLAB_URL."
+            )
+        url = running.url
+    key = find_key(settings)
+    if key is None:
+        raise AuthenticationError(
+            f"There is no key for the lab at {url}.\n"
+            "Run `llmlab key` on the lab's machine and set LLMLAB_API_KEY to what it prints."
+        )
+    from llmlab.client.client import LabClient
+
+    return LabClient(url, key, timeout=timeout or settings.request_timeout)
