@@ -142,6 +142,12 @@ class ConflictError(LabError):
     type = "invalid_request_error"
 
 
+class RunCancelledError(ConflictError):
+    """Somebody cancelled the run."""
+
+    code = "run_cancelled"
+
+
 class UnavailableError(LabError):
     """The lab cannot serve this now; a retry may succeed."""
 
