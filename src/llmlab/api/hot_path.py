@@ -1,0 +1,150 @@
+"""``/v1/chat/completions`` and ``/v1/completions``, answered ahead of FastAPI.
+
+A request is decoded once, checked, keyed, and answered from memory or by bytes that are passed on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from llmlab.api.departure import Departure
+from llmlab.cluster.calls import CHAT_PATH, COMPLETION_PATH, Call, Reply
+from llmlab.cluster.inference import Inference
+from llmlab.cluster.metrics import RequestMetrics
+from llmlab.errors import InvalidRequestError, LabError
+from llmlab.log import get_logger
+from llmlab.protocol import sse
+from llmlab.protocol.access import App, Receive, Scope, Send
+from llmlab.protocol.errors import encode_error, error_headers
+from llmlab.protocol.openai import ChatCompletionBody, CompletionBody, check, parse_json
+
+logger = get_logger(__name__)
+
+BODIES: dict[str, type[ChatCompletionBody | CompletionBody]] = {
+    CHAT_PATH: ChatCompletionBody,
+    COMPLETION_PATH: CompletionBody,
+}
+CLIENT_LEFT = 499
+
+_JSON = (b"content-type", b"application/json")
+_EVENTS = [(name.encode(), value.encode()) for name, value in sse.HEADERS.items()]
+_HIT = (b"x-llmlab-cache", b"hit")
+_MISS = (b"x-llmlab-cache", b"miss")
+_HOPS = b"x-llmlab-hops"
+_CACHE_CONTROL = b"cache-control"
+_RETRY = b"x-stainless-retry-count"
+
+
+class HotPath:
+    """Answers the two generating routes of OpenAI's API, and passes the rest on.
+
+    Args:
+        app: The application behind it.
+        inference: The one door to models.
+        metrics: Where answers are counted.
+    """
+
+    def __init__(self, app: App, inference: Inference, metrics: RequestMetrics) -> None:
+        self._app = app
+        self._inference = inference
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in BODIES:
+            await self._serve(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        metrics = self._metrics
+        metrics.in_flight += 1
+        began = time.perf_counter()
+        status = CLIENT_LEFT
+        try:
+            status = await self._answered(scope, receive, send)
+        except LabError as error:
+            status = error.status
+            await _refuse(send, error)
+        except Exception as error:
+            logger.exception("A request failed", extra={"path": scope["path"]})
+            status = 500
+            await _refuse(send, LabError(f"The lab made a mistake ({type(error).__name__})."))
+        finally:
+            metrics.in_flight -= 1
+            metrics.count(scope["path"], status, time.perf_counter() - began)
+
+    async def _answered(self, scope: Scope, receive: Receive, send: Send) -> int:
+        call = self._call(scope, (await receive()).get("body", b""))
+        with Departure(receive):
+            async with await self._inference.send(call) as reply:
+                await _answer(send, call, reply)
+            return 200
+        return CLIENT_LEFT
+
+    def _call(self, scope: Scope, body: bytes) -> Call:
+        path = scope["path"]
+        content = parse_json(body)
+        checked = check(BODIES[path], content)
+        if isinstance(checked, CompletionBody) and not isinstance(checked.prompt, str):
+            _check_one_prompt(checked.prompt)
+        hops, use_cache = _told_by_headers(scope["headers"])
+        tenant = scope["state"]["tenant"]
+        return self._inference.prepare(
+            path, content, body=body, tenant=tenant, use_cache=use_cache, hops=hops
+        )
+
+
+def _check_one_prompt(prompts: list[str]) -> None:
+    if len(prompts) != 1:
+        raise InvalidRequestError("Give one prompt in a request.", param="prompt")
+
+
+def _told_by_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[int, bool]:
+    hops, use_cache = 0, True
+    for name, value in headers:
+        if name == _HOPS:
+            hops = int(value) if value.isdigit() and len(value) < 4 else 1
+        elif name == _CACHE_CONTROL:
+            use_cache = use_cache and b"no-store" not in value and b"no-cache" not in value
+        elif name == _RETRY:
+            # Who asks again did not like the answer, or did not get it.
+            use_cache = use_cache and value == b"0"
+    return hops, use_cache
+
+
+def answer_headers(node: str, run_id: str, *, cache_hit: bool) -> list[tuple[bytes, bytes]]:
+    """Return the headers that say where an answer came from."""
+    return [
+        (b"x-llmlab-node", node.encode("latin-1", "replace")),
+        _HIT if cache_hit else _MISS,
+        (b"x-llmlab-run", run_id.encode()),
+    ]
+
+
+async def _answer(send: Send, call: Call, reply: Reply) -> None:
+    headers = answer_headers(reply.node, call.run_id, cache_hit=reply.cache_hit)
+    headers += _EVENTS if call.stream else (_JSON,)
+    if reply.body is not None:
+        headers.append((b"content-length", b"%d" % len(reply.body)))
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    if reply.pieces is None:
+        await send({"type": "http.response.body", "body": reply.body or b""})
+        return
+    end = b""
+    try:
+        async for piece in reply.pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    except LabError as error:
+        # The status has been sent: what is left is to say it in the stream.
+        end = sse.frame(encode_error(error))
+    await send({"type": "http.response.body", "body": end})
+
+
+async def _refuse(send: Send, error: LabError) -> None:
+    body = encode_error(error)
+    headers = [_JSON, (b"content-length", b"%d" % len(body))]
+    headers += [(name.encode(), value.encode()) for name, value in error_headers(error).items()]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,239 @@
+"""The one door to all models: cache -> one generation for equal requests -> route -> node."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from llmlab.cache.manager import CachedAnswer, ResponseCache
+from llmlab.cache.replay import settle
+from llmlab.cache.replay import stream as replayed_stream
+from llmlab.cache.single_flight import SingleFlight
+from llmlab.cluster.answers import Answer, AnswerStream
+from llmlab.cluster.calls import CHAT_PATH, COMPLETION_PATH, EMBEDDING_PATH, Call, Reply
+from llmlab.cluster.dispatch import Dispatcher, Whole
+from llmlab.cluster.nodes import NodeRegistry
+from llmlab.cluster.streams import ChunkStream, WithoutUsage
+from llmlab.protocol.openai import read_chunks, request_body
+from llmlab.types import Chunk, GenerateRequest, ToolCall, Usage
+
+_GOOD_ENDS = frozenset({"stop", "tool_calls"})
+# A node that does not count tokens: its stream cannot answer a client that wants them.
+_NO_USAGE = b'"total_tokens":0'
+
+
+class Inference:
+    """Answers calls; raises :class:`~llmlab.errors.LabError` where there is no answer.
+
+    Args:
+        nodes: Who is there.
+        dispatcher: Brings calls to them.
+        cache: Stored answers; None for no cache.
+    """
+
+    def __init__(
+        self, nodes: NodeRegistry, dispatcher: Dispatcher, cache: ResponseCache | None
+    ) -> None:
+        self._nodes = nodes
+        self._dispatcher = dispatcher
+        self._cache = cache
+        shared = cache.count_coalesced if cache else None
+        self._wholes = SingleFlight[Whole](on_shared=shared, size=lambda whole: len(whole.body))
+        self._streams = SingleFlight[bytes](on_shared=shared)
+
+    def prepare(
+        self,
+        path: str,
+        content: dict[str, Any],
+        *,
+        body: bytes | None = None,
+        tenant: str = "",
+        use_cache: bool = True,
+        hops: int = 0,
+    ) -> Call:
+        """Return the call for a checked body.
+
+        Args:
+            path: The OpenAI route.
+            content: The body decoded; changed here to what the node gets.
+            body: The body as it came, used where nothing has to be changed.
+            tenant: Who asks.
+            use_cache: Whether the response cache may be asked.
+            hops: How many labs the request has come through.
+        """
+        model = content["model"]
+        key = None
+        if use_cache and self._cache is not None and _is_cacheable(content):
+            digest = self._nodes.digest(model)
+            key = self._cache.key(content, tenant=tenant, model_digest=f"{path} {digest}")
+        if content.pop("cache", None) is not None:
+            body = None
+        stream = content.get("stream") is True
+        options = content.get("stream_options") or {}
+        with_usage = options.get("include_usage") is True
+        if stream and not with_usage:
+            content["stream_options"] = options | {"include_usage": True}
+            body = None
+        return Call(
+            path=path,
+            model=model,
+            body=body if body is not None else orjson.dumps(content),
+            stream=stream,
+            with_usage=with_usage,
+            key=key,
+            hops=hops,
+        )
+
+    async def send(self, call: Call) -> Reply:
+        """Answer a call from the cache, from an equal call under way, or from a node."""
+        if call.key is None:
+            return await self._direct(call)
+        if (stored := self._stored(call.key, call)) is not None:
+            return stored
+        if call.stream:
+            return await self._shared_stream(call, call.key)
+        return await self._shared_whole(call, call.key)
+
+    async def _direct(self, call: Call) -> Reply:
+        if not call.stream:
+            whole = await self._dispatcher.whole(call)
+            return Reply(whole.node, cache_hit=False, body=whole.body)
+        relay = await self._dispatcher.stream(call)
+
+        async def closing() -> None:
+            relay.close()
+
+        return Reply(relay.node, cache_hit=False, pieces=_shown(call, relay), closing=closing)
+
+    def _stored(self, key: str, call: Call) -> Reply | None:
+        assert self._cache is not None
+        stored = self._cache.get_key(key)
+        if stored is None:
+            return None
+        if not call.stream:
+            if _NO_USAGE in stored.body:
+                return None
+            return Reply(stored.node, cache_hit=True, body=stored.body)
+        if call.with_usage and _NO_USAGE in stored.body:
+            return None
+        events = replayed_stream(stored, include_usage=call.with_usage)
+        return Reply(stored.node, cache_hit=True, body=events)
+
+    async def _shared_whole(self, call: Call, key: str) -> Reply:
+        async def make() -> Whole:
+            whole = await self._dispatcher.whole(call)
+            if _is_good(call, whole.content):
+                self._keep(key, CachedAnswer(whole.body, node=whole.node))
+            return whole
+
+        whole, shared = await self._wholes.run(key, make)
+        return Reply(whole.node, cache_hit=shared, body=whole.body)
+
+    async def _shared_stream(self, call: Call, key: str) -> Reply:
+        async def start() -> AsyncIterator[bytes]:
+            relay = await self._dispatcher.stream(call)
+            try:
+                # Who shares the generation learns from its first piece who makes it.
+                yield relay.node.encode()
+                async for piece in relay:
+                    yield piece
+            finally:
+                relay.close()
+
+        def keep(pieces: Sequence[bytes]) -> None:
+            recorded = CachedAnswer(b"".join(pieces[1:]), stream=True, node=pieces[0].decode())
+            if (answer := settle(recorded)) is not None:
+                self._keep(key, answer)
+
+        subscription = self._streams.join(key, start, on_complete=keep)
+        try:
+            node = (await anext(subscription)).decode()
+        except BaseException:
+            await subscription.aclose()
+            raise
+        return Reply(
+            node,
+            cache_hit=subscription.shared,
+            pieces=_shown(call, subscription),
+            closing=subscription.aclose,
+        )
+
+    def _keep(self, key: str, answer: CachedAnswer) -> None:
+        assert self._cache is not None
+        self._cache.put_key(key, answer)
+
+    async def answer(
+        self, request: GenerateRequest, *, tenant: str = "", cache: bool = True
+    ) -> Answer:
+        """Generate a whole answer."""
+        call = self._call_for(request, tenant, cache=cache, stream=False)
+        async with await self.send(call) as reply:
+            chunks = read_chunks(reply.body or b"")
+        return Answer(
+            text="".join(chunk.text for chunk in chunks if chunk.index == 0),
+            tool_calls=_calls(chunks),
+            usage=_usage(chunks),
+            node=reply.node,
+            cache_hit=reply.cache_hit,
+            finish_reason=next((c.finish_reason for c in chunks if c.finish_reason), None),
+        )
+
+    async def stream(
+        self, request: GenerateRequest, *, tenant: str = "", cache: bool = True
+    ) -> AnswerStream:
+        """Generate an answer piece by piece; close ``chunks`` to stop."""
+        reply = await self.send(self._call_for(request, tenant, cache=cache, stream=True))
+        return AnswerStream(ChunkStream(reply), reply.node, reply.cache_hit)
+
+    async def generate(self, request: GenerateRequest) -> AsyncIterator[Chunk]:
+        """Yield the pieces of an answer; closing the iterator stops the generation."""
+        reply = await self.send(self._call_for(request, "", cache=True, stream=True))
+        async with reply:
+            async for chunk in ChunkStream(reply):
+                yield chunk
+
+    def _call_for(
+        self, request: GenerateRequest, tenant: str, *, cache: bool, stream: bool
+    ) -> Call:
+        path = CHAT_PATH if request.operation == "chat" else COMPLETION_PATH
+        content = dict(request_body(request, stream=stream))
+        return self.prepare(path, content, tenant=tenant, use_cache=cache)
+
+    async def aclose(self) -> None:
+        """Stop all generations."""
+        await self._wholes.aclose()
+        await self._streams.aclose()
+
+
+def _is_cacheable(content: Mapping[str, Any]) -> bool:
+    # Who asks for several answers wants them to differ.
+    return content.get("cache") is not False and (content.get("n") or 1) == 1
+
+
+def _is_good(call: Call, content: Mapping[str, Any]) -> bool:
+    if call.path == EMBEDDING_PATH:
+        return bool(content.get("data"))
+    choices = content.get("choices")
+    if not isinstance(choices, list) or not choices:
+        return False
+    return all(
+        isinstance(choice, dict) and choice.get("finish_reason") in _GOOD_ENDS for choice in choices
+    )
+
+
+def _shown(call: Call, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    return pieces if call.with_usage else WithoutUsage(pieces)
+
+
+def _calls(chunks: Sequence[Chunk]) -> tuple[ToolCall, ...]:
+    return tuple(
+        ToolCall(delta.id or "", delta.name or "", delta.arguments)
+        for chunk in chunks
+        for delta in chunk.tool_calls
+    )
+
+
+def _usage(chunks: Sequence[Chunk]) -> Usage:
+    return next((chunk.usage for chunk in chunks if chunk.usage), Usage())

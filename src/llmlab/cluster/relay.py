@@ -1,0 +1,132 @@
+"""One stream from a node to a client: bytes are passed on, and decoded only where they must be."""
+
+from __future__ import annotations
+
+from llmlab.cluster.attempts import Attempts, another_node_may_help
+from llmlab.cluster.calls import Call
+from llmlab.cluster.links import Links, Upstream
+from llmlab.cluster.nodes import Node
+from llmlab.errors import EngineError, LabError, NodeUnreachableError
+from llmlab.protocol import sse
+from llmlab.protocol.errors import decode_error, encode_error
+
+# Enough of the end to see `data: [DONE]` in it, however the pieces are cut.
+_TAIL = 24
+
+
+class Relay:
+    """A stream that moves to another node for as long as it has shown nothing.
+
+    Comments, which a node sends while it loads a model, show nothing.
+
+    Args:
+        links: The connections.
+        attempts: The nodes to try.
+        call: The call.
+
+    Attributes:
+        node: Name of the node that answers.
+        complete: Whether the stream came to its proper end.
+        failure: Why it did not.
+    """
+
+    def __init__(self, links: Links, attempts: Attempts, call: Call) -> None:
+        self.node = ""
+        self.complete = False
+        self.failure: LabError | None = None
+        self._links = links
+        self._attempts = attempts
+        self._call = call
+        self._from: Node | None = None
+        self._upstream: Upstream | None = None
+        self._first = b""
+        self._shown = False
+        self._tail = b""
+
+    async def start(self) -> None:
+        """Wait for the first bytes of the first node that sends any.
+
+        Raises:
+            LabError: No node began.
+        """
+        self._first = await self._begin(None)
+
+    async def _begin(self, failure: LabError | None) -> bytes:
+        while True:
+            node = await self._attempts.next(failure)
+            try:
+                return await self._open(node)
+            except LabError as error:
+                self.close()
+                if not another_node_may_help(error):
+                    raise
+                failure = error
+            except BaseException:
+                self.close()
+                raise
+
+    async def _open(self, node: Node) -> bytes:
+        self._from, self.node = node, node.name
+        node.in_flight += 1
+        call = self._call
+        upstream = await self._links.post(node, call.path, call.body, hops=call.hops)
+        self._upstream = upstream
+        await upstream.check()
+        if not upstream.content_type.startswith("text/event-stream"):
+            raise EngineError(f"The node {node.name} did not stream its answer.")
+        return self._looked_at(await upstream.next())
+
+    def _looked_at(self, piece: bytes) -> bytes:
+        if not piece:
+            if self.complete:
+                return piece
+            raise NodeUnreachableError(f"The node {self.node} ended its answer early.")
+        if not self._shown:
+            self._look_at_first(piece)
+        self._tail = (self._tail + piece)[-_TAIL:] if len(piece) < _TAIL else piece[-_TAIL:]
+        self.complete = sse.DONE_PAYLOAD in self._tail
+        return piece
+
+    def _look_at_first(self, piece: bytes) -> None:
+        _, begins, data = piece.partition(b"data:")
+        if begins:
+            if data.lstrip().startswith(b'{"error"'):
+                raise decode_error(502, data.lstrip().partition(b"\n")[0])
+            self._shown = True
+
+    def __aiter__(self) -> Relay:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Return the next bytes; a failure ends the stream with an error event."""
+        piece, self._first = self._first, b""
+        if not piece and self._upstream is not None:
+            try:
+                piece = await self._next()
+            except LabError as error:
+                self.close()
+                self.failure = error
+                return sse.frame(encode_error(error))
+        if not piece:
+            self.close()
+            raise StopAsyncIteration
+        return piece
+
+    async def _next(self) -> bytes:
+        assert self._upstream is not None
+        try:
+            return self._looked_at(await self._upstream.next())
+        except LabError as error:
+            if self._shown or not another_node_may_help(error):
+                raise
+            self.close()
+            return await self._begin(error)
+
+    def close(self) -> None:
+        """Let go of the node; one that has not finished stops."""
+        if self._upstream is not None:
+            self._upstream.close()
+            self._upstream = None
+        if self._from is not None:
+            self._from.in_flight -= 1
+            self._from = None

@@ -1,0 +1,111 @@
+"""Small iterators over an answer's stream; each can be closed before it was begun."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from types import TracebackType
+from typing import Any
+
+from llmlab.cluster.calls import Reply
+from llmlab.protocol import sse
+from llmlab.protocol.openai import read_chunks
+from llmlab.types import Chunk
+
+_EVENT_END = b"\n\n"
+
+
+class WithoutUsage:
+    """Leaves out the event that carries only usage, for a client that did not ask for it.
+
+    All other bytes pass untouched.
+    """
+
+    __slots__ = ("_held", "_pieces")
+
+    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+        self._pieces = pieces
+        self._held = b""
+
+    def __aiter__(self) -> WithoutUsage:
+        return self
+
+    async def __anext__(self) -> bytes:
+        async for piece in self._pieces:
+            if self._held or _may_be_usage(piece):
+                piece = self._sifted(piece)  # noqa: PLW2901 - what is left of it
+            if piece:
+                return piece
+        held, self._held = self._held, b""
+        if held:
+            return held
+        raise StopAsyncIteration
+
+    def _sifted(self, piece: bytes) -> bytes:
+        *events, rest = (self._held + piece).split(_EVENT_END)
+        kept = [event + _EVENT_END for event in events if not _is_usage(event)]
+        # An event that is cut off waits for its rest, if it may be the one.
+        self._held = rest if _may_be_usage(rest) else b""
+        return b"".join(kept) if self._held else b"".join(kept) + rest
+
+
+def _may_be_usage(text: bytes) -> bool:
+    return b'"choices":[]' in text or b'"choices": []' in text
+
+
+def _is_usage(event: bytes) -> bool:
+    return _may_be_usage(event) and b'"usage"' in event
+
+
+class ChunkStream(AsyncGenerator[Chunk, None]):
+    """The chunks of a reply to a streaming call.
+
+    Args:
+        reply: The reply; closing the stream closes it.
+    """
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+        self._payloads = sse.payloads(_pieces(reply))
+        self._ready: list[Chunk] = []
+        self._over = False
+
+    async def __anext__(self) -> Chunk:
+        while not self._ready:
+            payload = sse.DONE_PAYLOAD if self._over else await self._payload()
+            if payload == sse.DONE_PAYLOAD:
+                await self.aclose()
+                raise StopAsyncIteration
+            self._ready = read_chunks(payload)
+        return self._ready.pop(0)
+
+    async def _payload(self) -> bytes:
+        return await anext(self._payloads, sse.DONE_PAYLOAD)
+
+    async def asend(self, value: None) -> Chunk:
+        """Return the next chunk."""
+        del value
+        return await self.__anext__()
+
+    async def athrow(
+        self,
+        typ: type[BaseException] | BaseException,
+        val: object = None,
+        tb: TracebackType | None = None,
+    ) -> Any:
+        """Stop, and raise."""
+        await self.aclose()
+        return await super().athrow(typ, val, tb)  # type: ignore[arg-type]
+
+    async def aclose(self) -> None:
+        """Stop the generation."""
+        if not self._over:
+            self._over = True
+            await self._reply.__aexit__(None, None, None)
+
+
+async def _pieces(reply: Reply) -> AsyncIterator[bytes]:
+    if reply.pieces is None:
+        yield reply.body or b""
+        return
+    async for piece in reply.pieces:
+        yield piece
