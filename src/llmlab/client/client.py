@@ -195,7 +195,7 @@ class LabClient:
             ) from error
         except httpx.TimeoutException as error:
             raise DeadlineError(f"The lab at {self.url} did not answer in time.") from error
-        except (httpx.TransportError, httpx.InvalidURL) as error:
+        except httpx.TransportError as error:
             raise NodeUnreachableError(
                 f"The connection to {self.url} failed: {error or type(error).__name__}."
             ) from error

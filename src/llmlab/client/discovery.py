@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import orjson
 import psutil
 
-from llmlab.errors import AuthenticationError, UnavailableError
+from llmlab.errors import AuthenticationError, ConfigurationError, UnavailableError
 from llmlab.settings import Settings
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def connect(settings: Settings, *, timeout: float | None = None) -> LabClient:
     Raises:
         UnavailableError: No lab runs with this home folder and no address is given.
         AuthenticationError: There is an address but no key to it.
+        ConfigurationError: The address is none.
     """
     url = settings.url
     if url is None:
@@ -90,6 +92,7 @@ def connect(settings: Settings, *, timeout: float | None = None) -> LabClient:
                 "Start one with `llmlab up`, or name one with --url or LLMLAB_URL."
             )
         url = running.url
+    _check_url(url)
     key = find_key(settings)
     if key is None:
         raise AuthenticationError(
@@ -99,3 +102,11 @@ def connect(settings: Settings, *, timeout: float | None = None) -> LabClient:
     from llmlab.client.client import LabClient
 
     return LabClient(url, key, timeout=timeout or settings.request_timeout)
+
+
+def _check_url(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(
+            f"The address {url!r} is not one of a lab; it looks like http://127.0.0.1:8000."
+        )

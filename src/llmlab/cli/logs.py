@@ -1,0 +1,108 @@
+"""``llmlab logs``: what the lab's processes wrote, newest last."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from llmlab.cli.options import AsJson, Home, new_app, read_settings
+from llmlab.cli.output import clock, note, say
+from llmlab.errors import NotFoundError
+
+app = new_app()
+
+_STYLES = {"warning": "yellow", "error": "red", "critical": "bold red", "debug": "dim"}
+_SHOWN = ("time", "level", "logger", "message")
+
+
+@app.command()
+def logs(
+    component: Annotated[
+        str | None, typer.Argument(help="One component, such as coordinator; else all.")
+    ] = None,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many lines.")] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more.")] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the newest log lines of the lab on this machine."""
+    folder = read_settings(home).logs_folder
+    files = _files(folder, component)
+    newest = sorted((line for path in files for line in _tail(path, lines)), key=_time)
+    for line in newest[-lines:] if lines else ():
+        _show(line, as_json=as_json)
+    if follow:
+        note("Waiting for more; Ctrl-C ends.")
+        for line in _follow(folder, component):
+            _show(line, as_json=as_json)
+
+
+def _files(folder: Path, component: str | None) -> list[Path]:
+    found = sorted(folder.glob("*.log"))
+    files = [path for path in found if component in (None, path.stem)]
+    if not files:
+        names = ", ".join(path.stem for path in found) or "none yet"
+        raise NotFoundError(
+            f"There is no log of {component} in {folder}; there are: {names}."
+            if component
+            else f"There are no logs in {folder}. Start the lab with `llmlab up`."
+        )
+    return files
+
+
+def _tail(path: Path, count: int) -> list[dict[str, Any]]:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return [_parsed(line, path) for line in deque(file, maxlen=count)]
+
+
+def _parsed(line: str, path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(line)
+    except ValueError:
+        content = None
+    fields = content if isinstance(content, dict) else {"message": line.rstrip("\n")}
+    return {"component": path.stem, **fields}
+
+
+def _time(line: dict[str, Any]) -> float:
+    value = line.get("time")
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _follow(folder: Path, component: str | None) -> Iterator[dict[str, Any]]:
+    """Yield lines as they are written, through rotations and new components."""
+    places = {path: (path.stat().st_ino, path.stat().st_size) for path in folder.glob("*.log")}
+    while True:
+        for path in _files(folder, component):
+            inode, offset = places.get(path, (0, 0))
+            facts = path.stat()
+            if facts.st_ino != inode or facts.st_size < offset:
+                offset = 0
+            with path.open("rb") as file:
+                file.seek(offset)
+                whole = file.read()
+            # The last line may not be complete yet; then it is read again.
+            whole = whole[: whole.rfind(b"\n") + 1]
+            places[path] = (facts.st_ino, offset + len(whole))
+            for line in whole.splitlines():
+                yield _parsed(line.decode(errors="replace"), path)
+        time.sleep(0.2)
+
+
+def _show(line: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+        return
+    level = str(line.get("level", "info"))
+    extra = {name: value for name, value in line.items() if name not in (*_SHOWN, "component")}
+    fields = "".join(f" {name}={value}" for name, value in extra.items())
+    text = f"{clock(_time(line))} {line['component']} {level}: {line.get('message', '')}{fields}"
+    say(text, _STYLES.get(level))

@@ -1,0 +1,136 @@
+"""``llmlab models``: what can be served, and what is in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from llmlab.cli.options import AsJson, Home, Url, new_app, open_client, read_settings
+from llmlab.cli.output import duration, note, print_json, print_table, say, size, working
+
+app = new_app(group=True)
+
+
+@app.callback()
+def models(
+    context: typer.Context, home: Home = None, url: Url = None, as_json: AsJson = False
+) -> None:
+    """List the lab's models, or load, unload, add and remove one."""
+    if context.invoked_subcommand is None:
+        _list(home, url, as_json)
+
+
+@app.command("list")
+def list_(home: Home = None, url: Url = None, as_json: AsJson = False) -> None:
+    """List the models that the lab can serve."""
+    _list(home, url, as_json)
+
+
+def _list(home: Path | None, url: str | None, as_json: bool) -> None:
+    with open_client(home, url) as client:
+        report = client.models()
+    if as_json:
+        print_json(report)
+        return
+    rows = [
+        (
+            model.id,
+            model.engine,
+            size(model.size_bytes) if model.size_bytes else "-",
+            str(model.context_length or "-"),
+            "loaded" if model.loaded else "",
+            ", ".join(_notes(demo=model.demo, embeddings=model.embeddings)),
+        )
+        for model in report.models
+    ]
+    print_table(
+        ("model", "engine", "size", "context", "memory", "notes"),
+        rows,
+        empty="No node serves a model. `llmlab doctor` says what is missing.",
+    )
+
+
+def _notes(*, demo: bool, embeddings: bool) -> list[str]:
+    return [text for text, given in (("demo model", demo), ("embeddings", embeddings)) if given]
+
+
+@app.command()
+def load(
+    model: Annotated[str, typer.Argument(help="Name of the model.")],
+    strategy: Annotated[
+        str | None, typer.Option(help="How to load it: standard or optimized.")
+    ] = None,
+    home: Home = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring a model into memory, so that the first question does not wait for it."""
+    from llmlab.errors import ConfigurationError
+    from llmlab.protocol.lab import LoadBody
+
+    if strategy not in (None, "standard", "optimized"):
+        raise ConfigurationError(f"{strategy!r} is no strategy; use standard or optimized.")
+    body = LoadBody.model_validate({"model": model, "strategy": strategy})
+    with open_client(home, url) as client, working(f"Loading {model}"):
+        entry = client.load(body)
+    if as_json:
+        print_json(entry)
+        return
+    where = f" on {entry.node}" if entry.node else ""
+    say(
+        f"{entry.model} is in memory{where}: {size(entry.memory_bytes)},"
+        f" {entry.strategy}, loaded in {duration(entry.load_time_sec)}."
+    )
+
+
+@app.command()
+def unload(
+    model: Annotated[str | None, typer.Argument(help="Name of the model.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Unload every idle model.")] = False,
+    home: Home = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a model out of memory; its file stays."""
+    if (model is None) != everything:
+        raise typer.BadParameter("name a model, or give --all", param_hint="MODEL")
+    with open_client(home, url) as client:
+        answer = client.unload_all() if model is None else client.unload(model)
+    if as_json:
+        print_json(answer)
+    elif answer.unloaded:
+        say(f"Unloaded {', '.join(answer.unloaded)}.")
+    else:
+        note("Nothing was in memory that is idle.")
+
+
+@app.command()
+def add(
+    path: Annotated[Path, typer.Argument(help="A GGUF file; of a split one, the first part.")],
+    name: Annotated[str | None, typer.Option(help="Name for it; else the file's own.")] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a GGUF file on this machine to the lab's models."""
+    from llmlab.models.catalog import ModelCatalog
+
+    settings = read_settings(home)
+    with working(f"Reading {path.name}"):
+        record = ModelCatalog(settings.home_folder).add(path, name)
+    if as_json:
+        print_json({"model": record.key, "path": str(record.path), "digest": record.digest})
+        return
+    say(f"Added {record.key} ({size(record.size_bytes)}, context {record.context_length}).")
+
+
+@app.command()
+def remove(
+    model: Annotated[str, typer.Argument(help="Name of the model.")], home: Home = None
+) -> None:
+    """Forget a model that was added; its file stays."""
+    from llmlab.models.catalog import ModelCatalog
+
+    ModelCatalog(read_settings(home).home_folder).remove(model)
+    say(f"Removed {model} from the list; its file stays.")
