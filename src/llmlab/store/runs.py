@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, delete, func, insert, select, update
 
 from llmlab.store.tables import runs
 from llmlab.types import JsonObject, Usage
@@ -113,8 +113,8 @@ def finish(
     error_code: str | None = None,
     error: str | None = None,
     usage: Usage | None = None,
-) -> None:
-    """Write down how a run ended."""
+) -> bool:
+    """Write down how a run ended; false when it had ended before, and nothing is changed."""
     values: dict[str, Any] = {
         "status": status,
         "seconds": seconds,
@@ -124,7 +124,8 @@ def finish(
     }
     if usage is not None:
         values |= _counts(asdict(usage))
-    connection.execute(update(runs).where(runs.c.id == run_id).values(values))
+    running = and_(runs.c.id == run_id, runs.c.status == "running")
+    return connection.execute(update(runs).where(running).values(values)).rowcount > 0
 
 
 def prune(connection: Connection, *, keep: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import Connection, RowMapping, literal, null, select
+from sqlalchemy import Connection, RowMapping, and_, literal, null, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from llmlab.protocol.lab import TaskReport
@@ -50,6 +50,14 @@ def save(connection: Connection, step: Step) -> None:
     changed = {name: value for name, value in values.items() if name not in ("run_id", "key")}
     connection.execute(
         statement.on_conflict_do_update(index_elements=["run_id", "key"], set_=changed)
+    )
+
+
+def close(connection: Connection, run_id: str) -> None:
+    """Mark what still counts as running in a run that has ended."""
+    running = and_(steps.c.run_id == run_id, steps.c.status == "running")
+    connection.execute(
+        update(steps).where(running).values(status="failed", error="The run ended before it did.")
     )
 
 
