@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from llmlab.engines.base import Engine, EngineCapabilities, EngineModel
@@ -25,6 +26,7 @@ class OpenAIEngine(Engine):
         timeout: Longest time of one call, its stream included, in seconds.
         connect_timeout: Longest time to get a connection.
         headers: Further headers of every request.
+        keep_connections: Whether connections are used again.
     """
 
     name: ClassVar[str] = "openai"
@@ -40,6 +42,7 @@ class OpenAIEngine(Engine):
         timeout: float = 300.0,
         connect_timeout: float = 5.0,
         headers: Mapping[str, str] | None = None,
+        keep_connections: bool = True,
     ) -> None:
         root = base_url.rstrip("/").removesuffix("/v1")
         key = {"Authorization": f"Bearer {api_key}"} if api_key else {}
@@ -48,6 +51,7 @@ class OpenAIEngine(Engine):
             headers={**(headers or {}), **key},
             timeout=timeout,
             connect_timeout=connect_timeout,
+            keep_connections=keep_connections,
         )
 
     @property
@@ -65,11 +69,16 @@ class OpenAIEngine(Engine):
                 for chunk in read_chunks(await bounded(response, JSON_LIMIT)):
                     yield chunk
                 return
+            usages: list[Usage] = []
             async with aclosing(self._streamed(pieces)) as chunks:
                 async for chunk in chunks:
+                    if chunk.usage is not None:
+                        usages.append(chunk.usage)
                     # The opening event of a stream has a role and nothing else.
-                    if chunk != Chunk(index=chunk.index):
+                    elif chunk != Chunk(index=chunk.index):
                         yield chunk
+            if usages:
+                yield Chunk(usage=_total(usages))
 
     async def _streamed(self, pieces: AsyncIterator[bytes]) -> AsyncGenerator[Chunk, None]:
         complete = False
@@ -126,6 +135,12 @@ class OpenAIEngine(Engine):
     def dispose(self) -> None:
         """Begin to close the connections, from any thread."""
         self._transport.dispose()
+
+
+def _total(usages: Sequence[Usage]) -> Usage:
+    # llama.cpp counts each choice of `n` on its own; they share one prompt.
+    last = usages[-1]
+    return replace(last, completion_tokens=sum(usage.completion_tokens for usage in usages))
 
 
 def _model(entry: dict[str, Any]) -> EngineModel:

@@ -36,6 +36,7 @@ class Transport:
         headers: Headers of every request.
         timeout: Longest time that a call may take, its whole stream included, in seconds.
         connect_timeout: Longest time to get a connection.
+        keep_connections: Whether connections are used again.
     """
 
     def __init__(
@@ -45,11 +46,13 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         timeout: float = 300.0,
         connect_timeout: float = 5.0,
+        keep_connections: bool = True,
     ) -> None:
         self.base_url = base_url
         self._headers = dict(headers or {})
         self._timeout = timeout
         self._connect_timeout = connect_timeout
+        self._keep_connections = keep_connections
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -80,9 +83,26 @@ class Transport:
         Raises:
             LabError: The server refused, failed, cannot be reached, or answered otherwise.
         """
+        content = await self._json(method, path, body, timeout)
+        if not isinstance(content, dict):
+            raise EngineError(f"The server {self.base_url} answered JSON that is no object.")
+        return content
+
+    async def json_list(self, method: str, path: str) -> list[dict[str, Any]]:
+        """Return the JSON objects of the list that the server answers.
+
+        Raises:
+            LabError: As :meth:`json`.
+        """
+        content = await self._json(method, path, None, None)
+        if not isinstance(content, list):
+            raise EngineError(f"The server {self.base_url} answered JSON that is no list.")
+        return [entry for entry in content if isinstance(entry, dict)]
+
+    async def _json(self, method: str, path: str, body: object, timeout: float | None) -> object:
         with self.translated():
             async with self._request(method, path, body, timeout or self._timeout) as response:
-                return json_object(await bounded(response, JSON_LIMIT), self.base_url)
+                return _decode(await bounded(response, JSON_LIMIT), self.base_url)
 
     @asynccontextmanager
     async def _request(
@@ -90,21 +110,35 @@ class Transport:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         deadlines = aiohttp.ClientTimeout(total=timeout, connect=self._connect_timeout)
         data = None if body is None else _encode(body)
-        async with self._connected().request(
-            method, self.base_url + path, data=data, timeout=deadlines, allow_redirects=False
-        ) as response:
+        async with await self._open(method, path, data, deadlines) as response:
             if response.status >= 300:
                 retry_after = response.headers.get("Retry-After")
                 content = await bounded(response, ERROR_LIMIT)
                 raise refusal(response.status, content, retry_after, self.base_url)
             yield response
 
+    async def _open(
+        self, method: str, path: str, data: bytes | None, deadlines: aiohttp.ClientTimeout
+    ) -> aiohttp.ClientResponse:
+        url, session = self.base_url + path, self._connected()
+        try:
+            return await session.request(
+                method, url, data=data, timeout=deadlines, allow_redirects=False
+            )
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+            if isinstance(error, aiohttp.ClientConnectorError) or not self._keep_connections:
+                raise
+            # The server may have closed a kept connection just as it was used again.
+            return await session.request(
+                method, url, data=data, timeout=deadlines, allow_redirects=False
+            )
+
     def _connected(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:
             self._loop = asyncio.get_running_loop()
             self._session = aiohttp.ClientSession(
                 headers={"Content-Type": "application/json", **self._headers},
-                connector=aiohttp.TCPConnector(limit=0),
+                connector=aiohttp.TCPConnector(limit=0, force_close=not self._keep_connections),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
@@ -161,19 +195,11 @@ async def bounded(response: aiohttp.ClientResponse, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def json_object(body: bytes, where: str) -> dict[str, Any]:
-    """Decode an answer.
-
-    Raises:
-        EngineError: It is no JSON object.
-    """
+def _decode(body: bytes, where: str) -> object:
     try:
-        content = orjson.loads(body)
+        return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise EngineError(f"The server {where} answered something that is no JSON.") from error
-    if not isinstance(content, dict):
-        raise EngineError(f"The server {where} answered JSON that is no object.")
-    return content
 
 
 def refusal(status: int, body: bytes, retry_after: str | None, where: str) -> LabError:

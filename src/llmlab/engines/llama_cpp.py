@@ -1,0 +1,113 @@
+"""llama.cpp as an engine: dials the child process of a loaded model."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from typing import ClassVar, Self, cast
+
+import aiohttp
+
+from llmlab.engines.base import EngineCapabilities, EngineModel
+from llmlab.engines.llama_cpp_process import LaunchOptions, LlamaCppProcess, launch
+from llmlab.engines.openai import OpenAIEngine
+from llmlab.errors import EngineCrashedError, EngineError, InvalidRequestError
+from llmlab.types import Chunk, GenerateRequest, Usage
+
+__all__ = ["LaunchOptions", "LlamaCppEngine", "LlamaCppProcess", "launch"]
+
+# How long a process may take to be gone after its connections are.
+EXIT_GRACE = 1.0
+
+
+class LlamaCppEngine(OpenAIEngine):
+    """Dials a model that :func:`launch` loaded.
+
+    Args:
+        process: The loaded model.
+        timeout: Longest time of one call, its stream included, in seconds.
+    """
+
+    name: ClassVar[str] = "llama_cpp"
+    capabilities: ClassVar[EngineCapabilities] = EngineCapabilities(
+        embeddings=True, json_schema=True, tools=True, logprobs=True, launched=True
+    )
+
+    def __init__(self, process: LlamaCppProcess, *, timeout: float = 300.0) -> None:
+        # llama.cpp closes idle connections without notice, and a new one costs 0.1 ms here.
+        super().__init__(
+            process.url, api_key=process.api_key, timeout=timeout, keep_connections=False
+        )
+        self.process = process
+
+    @classmethod
+    def of(cls, process: LlamaCppProcess, *, timeout: float = 300.0) -> Self:
+        """Return the engine of a loaded model."""
+        return cls(process, timeout=timeout)
+
+    async def generate(self, request: GenerateRequest) -> AsyncIterator[Chunk]:
+        """Yield the answer's pieces; closing the generator stops the generation.
+
+        Raises:
+            EngineCrashedError: The process of the model ended.
+        """
+        stream = cast("AsyncGenerator[Chunk, None]", super().generate(_prepared(request)))
+        async with self._explained(), aclosing(stream):
+            async for chunk in stream:
+                yield chunk
+
+    async def embed(self, model: str, inputs: Sequence[str]) -> tuple[list[list[float]], Usage]:
+        """Return one vector for each text, in their order, and the tokens read."""
+        async with self._explained():
+            return await super().embed(model, inputs)
+
+    async def models(self) -> list[EngineModel]:
+        """Return the one model that is loaded."""
+        async with self._explained():
+            return [replace(model, loaded=True) for model in await super().models()]
+
+    async def busy_slots(self) -> int:
+        """Return how many requests the model is answering."""
+        async with self._explained():
+            slots = await self._transport.json_list("GET", "/slots")
+        return sum(bool(slot.get("is_processing")) for slot in slots)
+
+    @asynccontextmanager
+    async def _explained(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except EngineError as error:
+            # What this build or model lacks is the request's fault, though it is told as a 5xx.
+            if "not support" in error.message:
+                raise InvalidRequestError(error.message) from error
+            if _lost(error) and await self._ended():
+                raise EngineCrashedError(
+                    f"The process of the model {self.process.name} {self.process.exit_reason()}."
+                    " It is loaded again at the next request."
+                ) from error
+            raise
+
+    async def _ended(self) -> bool:
+        deadline = time.monotonic() + EXIT_GRACE
+        while self.process.alive() and time.monotonic() < deadline:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.01)
+        return not self.process.alive()
+
+
+def _lost(error: EngineError) -> bool:
+    return isinstance(error.__cause__, aiohttp.ClientError | ConnectionError)
+
+
+def _prepared(request: GenerateRequest) -> GenerateRequest:
+    # With tools in sight and none allowed, llama.cpp passes the raw text of a call on.
+    if request.options.get("tool_choice") != "none":
+        return request
+    options = {
+        key: value
+        for key, value in request.options.items()
+        if key not in ("tools", "tool_choice", "parallel_tool_calls")
+    }
+    return replace(request, options=options)
