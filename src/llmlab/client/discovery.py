@@ -105,8 +105,12 @@ def connect(settings: Settings, *, timeout: float | None = None) -> LabClient:
 
 
 def _check_url(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
         raise ConfigurationError(
             f"The address {url!r} is not one of a lab; it looks like http://127.0.0.1:8000."
         )
