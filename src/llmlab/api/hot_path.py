@@ -1,4 +1,4 @@
-"""``/v1/chat/completions`` and ``/v1/completions``, answered ahead of FastAPI.
+"""``/v1/chat/completions``, ``/v1/completions`` and ``/v1/embeddings``, ahead of FastAPI.
 
 A request is decoded once, checked, keyed, and answered from memory or by bytes that are passed on.
 """
@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable
 
 from llmlab.api.departure import Departure
-from llmlab.cluster.calls import CHAT_PATH, COMPLETION_PATH, Call, Reply
+from llmlab.cluster.calls import CHAT_PATH, COMPLETION_PATH, EMBEDDING_PATH, Call, Reply
 from llmlab.cluster.inference import Inference
 from llmlab.cluster.metrics import RequestMetrics
 from llmlab.errors import InvalidRequestError, LabError
@@ -17,13 +17,20 @@ from llmlab.log import get_logger
 from llmlab.protocol import sse
 from llmlab.protocol.access import App, Receive, Scope, Send
 from llmlab.protocol.errors import encode_error, error_headers
-from llmlab.protocol.openai import ChatCompletionBody, CompletionBody, check, parse_json
+from llmlab.protocol.openai import (
+    ChatCompletionBody,
+    CompletionBody,
+    EmbeddingBody,
+    check,
+    parse_json,
+)
 
 logger = get_logger(__name__)
 
-BODIES: dict[str, type[ChatCompletionBody | CompletionBody]] = {
+BODIES: dict[str, type[ChatCompletionBody | CompletionBody | EmbeddingBody]] = {
     CHAT_PATH: ChatCompletionBody,
     COMPLETION_PATH: CompletionBody,
+    EMBEDDING_PATH: EmbeddingBody,
 }
 CLIENT_LEFT = 499
 
@@ -37,7 +44,7 @@ _RETRY = b"x-stainless-retry-count"
 
 
 class HotPath:
-    """Answers the two generating routes of OpenAI's API, and passes the rest on.
+    """Answers the routes of OpenAI's API that ask a model, and passes the rest on.
 
     Args:
         app: The application behind it.
@@ -89,10 +96,10 @@ class HotPath:
         checked = check(BODIES[path], content)
         if isinstance(checked, CompletionBody) and not isinstance(checked.prompt, str):
             _check_one_prompt(checked.prompt)
-        hops, use_cache = _told_by_headers(scope["headers"])
+        hops, cache_control = _told_by_headers(scope["headers"])
         tenant = scope["state"]["tenant"]
         return self._inference.prepare(
-            path, content, body=body, tenant=tenant, use_cache=use_cache, hops=hops
+            path, content, body=body, tenant=tenant, cache_control=cache_control, hops=hops
         )
 
 
@@ -101,17 +108,17 @@ def _check_one_prompt(prompts: list[str]) -> None:
         raise InvalidRequestError("Give one prompt in a request.", param="prompt")
 
 
-def _told_by_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[int, bool]:
-    hops, use_cache = 0, True
+def _told_by_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[int, str | None]:
+    hops, cache_control = 0, None
     for name, value in headers:
         if name == _HOPS:
             hops = int(value) if value.isdigit() and len(value) < 4 else 1
         elif name == _CACHE_CONTROL:
-            use_cache = use_cache and b"no-store" not in value and b"no-cache" not in value
-        elif name == _RETRY:
-            # Who asks again did not like the answer, or did not get it.
-            use_cache = use_cache and value == b"0"
-    return hops, use_cache
+            cache_control = value.decode("latin-1")
+        elif name == _RETRY and value != b"0" and cache_control is None:
+            # Who asks again did not get the answer, or did not like it.
+            cache_control = "no-cache"
+    return hops, cache_control
 
 
 def answer_headers(node: str, run_id: str, *, cache_hit: bool) -> list[tuple[bytes, bytes]]:

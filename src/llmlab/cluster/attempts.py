@@ -35,7 +35,7 @@ class Attempts:
         call: The call.
     """
 
-    __slots__ = ("_call", "_count", "_nodes", "_policy", "_queue", "_tried", "_waited")
+    __slots__ = ("_call", "_nodes", "_policy", "_queue", "_tried", "_waited")
 
     def __init__(self, nodes: NodeRegistry, policy: RoutingPolicy, call: Call) -> None:
         self._nodes = nodes
@@ -43,7 +43,6 @@ class Attempts:
         self._call = call
         self._queue: list[Node] = []
         self._tried: list[Node] = []
-        self._count = 0
         self._waited = False
 
     async def next(self, failure: LabError | None) -> Node:
@@ -55,7 +54,7 @@ class Attempts:
         Raises:
             LabError: No node is left; the failure, or why there never was one.
         """
-        if failure is not None and isinstance(failure, EngineError):
+        if isinstance(failure, EngineError):
             self._nodes.blame(self._tried[-1])
         node = self._pick()
         if node is None and self._worth_waiting(failure):
@@ -79,12 +78,10 @@ class Attempts:
     def _fresh(self) -> tuple[Node, ...]:
         """Return the nodes that were not tried; one that came back is another object."""
         nodes = self._nodes.serving(self._call.model)
-        if self._tried or self._call.hops:
-            return tuple(
-                node
-                for node in nodes
-                if node not in self._tried and (node.is_worker or not self._call.hops)
-            )
+        if self._call.workers_only:
+            nodes = tuple(node for node in nodes if node.is_worker)
+        if self._tried:
+            nodes = tuple(node for node in nodes if node not in self._tried)
         return nodes
 
     def _worth_waiting(self, failure: LabError | None) -> bool:
@@ -120,7 +117,7 @@ class Attempts:
         if failure is not None:
             return failure
         lost = self._nodes.was_served(model)
-        names = sorted(self._nodes.models(workers_only=self._call.hops > 0))
+        names = sorted(self._nodes.models(workers_only=self._call.workers_only))
         if lost:
             return NoWorkerError(f"The node {lost}, which serves {model!r}, is not there now.")
         if self._nodes.expected:

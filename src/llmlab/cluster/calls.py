@@ -27,7 +27,8 @@ class Call:
         stream: Whether the client wants server-sent events.
         with_usage: Whether the client wants usage in them.
         key: What the response cache knows the answer by; None leaves the cache alone.
-        hops: How many labs it has come through; with more than none it goes to workers only.
+        fresh: Whether a stored answer will not do; the new one replaces it.
+        hops: How many labs it has come through.
         run_id: The id of its record.
     """
 
@@ -37,6 +38,7 @@ class Call:
     stream: bool = False
     with_usage: bool = True
     key: str | None = None
+    fresh: bool = False
     hops: int = 0
     run_id: str = field(default_factory=lambda: new_id("run"))
 
@@ -44,6 +46,11 @@ class Call:
     def operation(self) -> Operation | None:
         """What is generated; None where it is no text."""
         return _OPERATIONS.get(self.path)
+
+    @property
+    def workers_only(self) -> bool:
+        """Whether other servers may not be asked: they lack the route, or would close a loop."""
+        return self.hops > 0 or not self.path.startswith("/v1/")
 
 
 @dataclass(slots=True, eq=False)

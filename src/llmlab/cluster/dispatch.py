@@ -51,18 +51,23 @@ class Dispatcher:
         """Return the nodes that a call tries."""
         return Attempts(self._nodes, self._policy, call)
 
-    async def whole(self, call: Call) -> Whole:
+    async def whole(self, call: Call, *, timeout: float | None = None) -> Whole:
         """Return a whole answer from the first node that gives one.
+
+        Args:
+            call: The call.
+            timeout: Deadline in seconds, where it is another than the dispatcher's.
 
         Raises:
             LabError: Why there is none.
         """
+        seconds = timeout or self._timeout
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(seconds):
                 return await self._whole(call)
         except TimeoutError as error:
             raise DeadlineError(
-                f"There was no answer within {self._timeout:g} seconds; the setting"
+                f"There was no answer within {seconds:g} seconds; the setting"
                 " request_timeout raises the limit."
             ) from error
 

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from llmlab.cache.manager import CachedAnswer, ResponseCache
+from llmlab.cache.policy import cache_policy
 from llmlab.cache.replay import settle
 from llmlab.cache.replay import stream as replayed_stream
 from llmlab.cache.single_flight import SingleFlight
@@ -19,7 +20,7 @@ from llmlab.cluster.streams import ChunkStream, WithoutUsage
 from llmlab.protocol.openai import read_chunks, request_body
 from llmlab.types import Chunk, GenerateRequest, ToolCall, Usage
 
-_GOOD_ENDS = frozenset({"stop", "tool_calls"})
+GOOD_ENDS = frozenset({"stop", "tool_calls"})
 # A node that does not count tokens: its stream cannot answer a client that wants them.
 _NO_USAGE = b'"total_tokens":0'
 
@@ -50,7 +51,7 @@ class Inference:
         *,
         body: bytes | None = None,
         tenant: str = "",
-        use_cache: bool = True,
+        cache_control: str | None = None,
         hops: int = 0,
     ) -> Call:
         """Return the call for a checked body.
@@ -60,14 +61,11 @@ class Inference:
             content: The body decoded; changed here to what the node gets.
             body: The body as it came, used where nothing has to be changed.
             tenant: Who asks.
-            use_cache: Whether the response cache may be asked.
+            cache_control: The request's Cache-Control header.
             hops: How many labs the request has come through.
         """
         model = content["model"]
-        key = None
-        if use_cache and self._cache is not None and _is_cacheable(content):
-            digest = self._nodes.digest(model)
-            key = self._cache.key(content, tenant=tenant, model_digest=f"{path} {digest}")
+        key, fresh = self.cache_key(path, content, tenant=tenant, cache_control=cache_control)
         if content.pop("cache", None) is not None:
             body = None
         stream = content.get("stream") is True
@@ -76,21 +74,32 @@ class Inference:
         if stream and not with_usage:
             content["stream_options"] = options | {"include_usage": True}
             body = None
-        return Call(
-            path=path,
-            model=model,
-            body=body if body is not None else orjson.dumps(content),
-            stream=stream,
-            with_usage=with_usage,
-            key=key,
-            hops=hops,
-        )
+        if body is None:
+            body = orjson.dumps(content)
+        return Call(path, model, body, stream, with_usage, key, fresh, hops)
+
+    def cache_key(
+        self,
+        path: str,
+        content: Mapping[str, Any],
+        *,
+        tenant: str,
+        cache_control: str | None = None,
+    ) -> tuple[str | None, bool]:
+        """Return the key of a body (None: leave the cache alone), and whether to skip reading."""
+        if self._cache is None:
+            return None, False
+        policy = cache_policy(content, cache_control)
+        if not policy.write:
+            return None, False
+        digest = f"{path} {self._nodes.digest(content['model'])}"
+        return self._cache.key(content, tenant=tenant, model_digest=digest), not policy.read
 
     async def send(self, call: Call) -> Reply:
         """Answer a call from the cache, from an equal call under way, or from a node."""
         if call.key is None:
             return await self._direct(call)
-        if (stored := self._stored(call.key, call)) is not None:
+        if not call.fresh and (stored := self._stored(call, call.key)) is not None:
             return stored
         if call.stream:
             return await self._shared_stream(call, call.key)
@@ -107,17 +116,15 @@ class Inference:
 
         return Reply(relay.node, cache_hit=False, pieces=_shown(call, relay), closing=closing)
 
-    def _stored(self, key: str, call: Call) -> Reply | None:
+    def _stored(self, call: Call, key: str) -> Reply | None:
         assert self._cache is not None
         stored = self._cache.get_key(key)
         if stored is None:
             return None
-        if not call.stream:
-            if _NO_USAGE in stored.body:
-                return None
-            return Reply(stored.node, cache_hit=True, body=stored.body)
-        if call.with_usage and _NO_USAGE in stored.body:
+        if _NO_USAGE in stored.body and (call.with_usage or not call.stream):
             return None
+        if not call.stream:
+            return Reply(stored.node, cache_hit=True, body=stored.body)
         events = replayed_stream(stored, include_usage=call.with_usage)
         return Reply(stored.node, cache_hit=True, body=events)
 
@@ -128,7 +135,7 @@ class Inference:
                 self._keep(key, CachedAnswer(whole.body, node=whole.node))
             return whole
 
-        whole, shared = await self._wholes.run(key, make)
+        whole, shared = await self._wholes.run(_flight(call, key), make)
         return Reply(whole.node, cache_hit=shared, body=whole.body)
 
     async def _shared_stream(self, call: Call, key: str) -> Reply:
@@ -147,7 +154,7 @@ class Inference:
             if (answer := settle(recorded)) is not None:
                 self._keep(key, answer)
 
-        subscription = self._streams.join(key, start, on_complete=keep)
+        subscription = self._streams.join(_flight(call, key), start, on_complete=keep)
         try:
             node = (await anext(subscription)).decode()
         except BaseException:
@@ -198,8 +205,9 @@ class Inference:
         self, request: GenerateRequest, tenant: str, *, cache: bool, stream: bool
     ) -> Call:
         path = CHAT_PATH if request.operation == "chat" else COMPLETION_PATH
-        content = dict(request_body(request, stream=stream))
-        return self.prepare(path, content, tenant=tenant, use_cache=cache)
+        content: dict[str, Any] = dict(request_body(request, stream=stream))
+        control = None if cache else "no-store"
+        return self.prepare(path, content, tenant=tenant, cache_control=control)
 
     async def aclose(self) -> None:
         """Stop all generations."""
@@ -207,9 +215,9 @@ class Inference:
         await self._streams.aclose()
 
 
-def _is_cacheable(content: Mapping[str, Any]) -> bool:
-    # Who asks for several answers wants them to differ.
-    return content.get("cache") is not False and (content.get("n") or 1) == 1
+def _flight(call: Call, key: str) -> str:
+    # Who asks for a new answer shares with others who do, and with nobody else.
+    return f"{key} fresh" if call.fresh else key
 
 
 def _is_good(call: Call, content: Mapping[str, Any]) -> bool:
@@ -219,7 +227,7 @@ def _is_good(call: Call, content: Mapping[str, Any]) -> bool:
     if not isinstance(choices, list) or not choices:
         return False
     return all(
-        isinstance(choice, dict) and choice.get("finish_reason") in _GOOD_ENDS for choice in choices
+        isinstance(choice, dict) and choice.get("finish_reason") in GOOD_ENDS for choice in choices
     )
 
 

@@ -40,7 +40,7 @@ class Upstream:
         try:
             return await self._response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise _translated(self._node, error) from error
+            raise _translated(self._node.name, error) from error
 
     async def next(self) -> bytes:
         """Return what has arrived, or wait for more; empty at the end.
@@ -52,7 +52,7 @@ class Upstream:
         try:
             return await self._response.content.readany()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise _translated(self._node, error) from error
+            raise _translated(self._node.name, error) from error
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the body as it arrives."""
@@ -64,7 +64,9 @@ class Upstream:
         if self.status < 300:
             return
         body = await self.read()
-        raise _refusal(self._node, self.status, body, self._response.headers.get("retry-after"))
+        raise _refusal(
+            self._node.name, self.status, body, self._response.headers.get("retry-after")
+        )
 
     def close(self) -> None:
         """End it; a response that has not arrived whole takes its connection along."""
@@ -119,7 +121,7 @@ class Links:
                 allow_redirects=False,
             )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise _translated(node, error) from error
+            raise _translated(node.name, error) from error
         return Upstream(node, response)
 
     async def call(
@@ -136,28 +138,51 @@ class Links:
         Raises:
             LabError: What the node answered, or why it did not.
         """
+        body = orjson.dumps(content) if content is not None else None
+        url = self._url(node, path)
+        return await self._json(method, url, body, name=node.name, key=node.key, timeout=timeout)
+
+    async def get(self, url: str, *, key: str | None = None, timeout: float) -> Any:
+        """Return the JSON of an address that is no node yet.
+
+        Raises:
+            LabError: What it answered, or why it did not.
+        """
+        address = URL(url)
+        return await self._json(
+            "GET", address, None, name=address.authority, key=key, timeout=timeout
+        )
+
+    async def _json(
+        self,
+        method: str,
+        url: URL,
+        body: bytes | None,
+        *,
+        name: str,
+        key: str | None,
+        timeout: float,
+    ) -> Any:
         try:
             async with (
                 asyncio.timeout(timeout),
                 self._open().request(
                     method,
-                    self._url(node, path),
-                    data=orjson.dumps(content) if content is not None else None,
-                    headers=self._headers_for(node.key, 1),
+                    url,
+                    data=body,
+                    headers=self._headers_for(key, 1),
                     allow_redirects=False,
                 ) as response,
             ):
-                body = await response.read()
+                answer = await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise _translated(node, error) from error
+            raise _translated(name, error) from error
         if response.status >= 300:
-            raise _refusal(node, response.status, body, response.headers.get("retry-after"))
+            raise _refusal(name, response.status, answer, response.headers.get("retry-after"))
         try:
-            return orjson.loads(body)
+            return orjson.loads(answer)
         except orjson.JSONDecodeError as error:
-            raise EngineError(
-                f"The node {node.name} answered something that is no JSON."
-            ) from error
+            raise EngineError(f"The node {name} answered something that is no JSON.") from error
 
     def _url(self, node: Node, path: str) -> URL:
         base = node.api if path.startswith("/v1/") else node.url or ""
@@ -185,14 +210,14 @@ class Links:
             self._session = None
 
 
-def _translated(node: Node, error: Exception) -> NodeUnreachableError | DeadlineError:
+def _translated(name: str, error: Exception) -> NodeUnreachableError | DeadlineError:
     if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ConnectionTimeoutError):
-        return DeadlineError(f"The node {node.name} did not answer in time.")
-    return NodeUnreachableError(f"The node {node.name} cannot be reached ({type(error).__name__}).")
+        return DeadlineError(f"The node {name} did not answer in time.")
+    return NodeUnreachableError(f"The node {name} cannot be reached ({type(error).__name__}).")
 
 
-def _refusal(node: Node, status: int, body: bytes, retry_after: str | None) -> LabError:
+def _refusal(name: str, status: int, body: bytes, retry_after: str | None) -> LabError:
     # The client's own key is fine: it is the lab's key that the node does not take.
     if status in (401, 403):
-        return EngineError(f"The node {node.name} refused the lab's key.")
+        return EngineError(f"The node {name} refused the lab's key.")
     return decode_error(status, body, retry_after=retry_after)

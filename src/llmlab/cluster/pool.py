@@ -1,0 +1,170 @@
+"""The local workers: started, restarted when they die, stopped together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from llmlab.cluster.nodes import NodeRegistry
+from llmlab.log import get_logger
+from llmlab.settings import Settings
+
+logger = get_logger(__name__)
+
+WORKER_COMMAND = (sys.executable, "-m", "llmlab.worker", "--child")
+
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 10.0
+# A worker that lived this long did not die of its start.
+_STABLE = 30.0
+_PATIENCE = 8.0
+# What a worker has no use for: it dials no provider and keeps no database.
+_NOT_FOR_WORKERS = frozenset(
+    {"url", "port", "workers", "external_nodes", "database_url"}
+    | {"openai_api_base", "openai_api_key", "openai_api_model"}
+)
+
+
+class WorkerPool:
+    """Keeps a number of worker processes alive.
+
+    A worker ends when its standard input closes, so that none is left behind, however this
+    process ends.
+
+    Args:
+        nodes: Where requests learn that a worker is on its way.
+        settings: How many, and what they are told.
+        coordinator_url: What they join.
+        node_secret: What they join with.
+        api_key: The key that they take beside the node's secret.
+        command: What starts a worker; the options are added.
+    """
+
+    def __init__(
+        self,
+        nodes: NodeRegistry,
+        settings: Settings,
+        *,
+        coordinator_url: str,
+        node_secret: str,
+        api_key: str,
+        command: Sequence[str] = WORKER_COMMAND,
+    ) -> None:
+        self._nodes = nodes
+        self._settings = settings
+        self._url = coordinator_url
+        self._environment = worker_environment(settings, node_secret, api_key)
+        self._command = tuple(command)
+        self._processes: dict[str, Process] = {}
+        self._supervisors: list[asyncio.Task[None]] = []
+        self._stopping = False
+        self.restarts = 0
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The process ids of the workers that run now, by name."""
+        return {name: process.pid for name, process in self._processes.items()}
+
+    def start(self) -> None:
+        """Start all workers; returns before they are ready."""
+        for number in range(1, self._settings.workers + 1):
+            name = f"worker-{number}"
+            self._nodes.expect(name)
+            self._supervisors.append(
+                asyncio.create_task(self._supervise(name), name=f"supervisor of {name}")
+            )
+
+    async def _supervise(self, name: str) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            self._nodes.expect(name)
+            began = time.monotonic()
+            status = await self._run(name)
+            if self._stopping:
+                return
+            pause = _FIRST_PAUSE if time.monotonic() - began > _STABLE else pause
+            self.restarts += 1
+            logger.warning(
+                "%s ended with status %s; it is started again in %.1f s", name, status, pause
+            )
+            if pause > 1:
+                self._nodes.give_up_on(name)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _run(self, name: str) -> int | None:
+        folder = self._settings.logs_folder
+        try:
+            with await asyncio.to_thread(_open_log, folder / f"{name}.err") as errors:
+                process = await asyncio.create_subprocess_exec(
+                    *self._command,
+                    *("--name", name, "--port", "0", "--coordinator", self._url),
+                    stdin=PIPE,
+                    stdout=errors,
+                    stderr=errors,
+                    env=self._environment,
+                    # Ctrl-C in a terminal is for the coordinator, which stops its workers.
+                    start_new_session=True,
+                )
+        except OSError as error:
+            logger.error("%s cannot be started: %s", name, error)  # noqa: TRY400 - no traceback
+            return None
+        self._processes[name] = process
+        try:
+            return await process.wait()
+        finally:
+            del self._processes[name]
+
+    async def stop(self) -> None:
+        """Stop all workers: asked first, killed when they take too long."""
+        self._stopping = True
+        processes = list(self._processes.values())
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.close()
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await asyncio.gather(*(process.wait() for process in processes))
+        except TimeoutError:
+            for process in processes:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+        for supervisor in self._supervisors:
+            if not self._processes:
+                supervisor.cancel()
+        await asyncio.gather(*self._supervisors, return_exceptions=True)
+        self._supervisors.clear()
+
+
+def _open_log(path: Path) -> contextlib.AbstractContextManager[int]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("ab")  # type: ignore[return-value]
+
+
+def worker_environment(settings: Settings, node_secret: str, api_key: str) -> dict[str, str]:
+    """Return the environment of a worker: this process's, and the settings in force."""
+    given = settings.to_dict(secrets=True) | {"node_secret": node_secret, "api_key": api_key}
+    told = {
+        f"LLMLAB_{name.upper()}": _as_variable(value)
+        for name, value in given.items()
+        if value is not None and name not in _NOT_FOR_WORKERS
+    }
+    return _without_own_settings(os.environ) | told
+
+
+def _without_own_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if not name.startswith("LLMLAB_")}
+
+
+def _as_variable(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ",".join(str(part) for part in value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
