@@ -180,7 +180,7 @@ class _Reader:
             parameters += elements
             end = max(end, offset + size)
         start = -(-(self._size - self._left) // alignment) * alignment
-        if start + end > self._size:
+        if end and start + end > self._size:
             raise self._refused(
                 f"it is truncated: its tensors need {start + end} bytes and it has {self._size}"
             )

@@ -182,14 +182,13 @@ def inspect_file(path: Path, key: str) -> ModelRecord:
     """
     if part_number(path) != 1:
         raise InvalidModelFileError(f"{path} is part {part_number(path)} of several; give part 1.")
-    parts = parts_of(path)
-    infos = [inspect_gguf(part) for part in parts]
+    info = inspect_gguf(path)
     return ModelRecord(
         key=key,
         engine=LAUNCHED_ENGINE,
         path=path,
-        size_bytes=sum(info.file_size for info in infos),
-        context_length=infos[0].context_length,
+        size_bytes=info.file_size,
+        context_length=info.context_length,
         embeddings=True,
     )
 

@@ -12,7 +12,7 @@ from llmlab.engines.llama_cpp import LaunchOptions, LlamaCppEngine, launch
 from llmlab.engines.registry import engine_class
 from llmlab.errors import ConfigurationError, InvalidModelFileError
 from llmlab.models.catalog import digest_of
-from llmlab.models.records import ModelRecord, parts_of
+from llmlab.models.records import ModelRecord
 from llmlab.models.residents import ChildProcess
 
 OnProgress = Callable[[float], None]
@@ -63,9 +63,9 @@ def inspect_model(record: ModelRecord) -> GgufInfo:
         InvalidModelFileError: A file is missing, damaged, or not what the lab shipped.
     """
     assert record.path is not None
-    infos = [inspect_gguf(part) for part in parts_of(record.path)]
+    info = inspect_gguf(record.path)
     if record.source == "builtin" and digest_of(record.path) != record.digest:
         raise InvalidModelFileError(
             f"{record.path}, the built-in model, was changed or damaged. Install the lab anew."
         )
-    return infos[0]
+    return info
