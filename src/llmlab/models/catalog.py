@@ -23,14 +23,7 @@ from llmlab.errors import (
 )
 from llmlab.files import write_atomic
 from llmlab.log import get_logger
-from llmlab.models.records import (
-    LAUNCHED_ENGINE,
-    ModelRecord,
-    check_key,
-    key_of,
-    part_number,
-    parts_of,
-)
+from llmlab.models.records import LAUNCHED_ENGINE, ModelRecord, check_key, key_of, parts_of
 from llmlab.protocol.mesh import ModelEntry
 
 _log = get_logger(__name__)
@@ -180,8 +173,6 @@ def inspect_file(path: Path, key: str) -> ModelRecord:
     Raises:
         InvalidModelFileError: A part is missing, truncated, or no GGUF.
     """
-    if part_number(path) != 1:
-        raise InvalidModelFileError(f"{path} is part {part_number(path)} of several; give part 1.")
     info = inspect_gguf(path)
     return ModelRecord(
         key=key,

@@ -28,29 +28,25 @@ def key_value_bytes(info: GgufInfo, options: LaunchOptions) -> int:
     return int(numbers * KV_BYTES[options.kv_type])
 
 
-def estimate_bytes(info: GgufInfo, options: LaunchOptions, *, size: int | None = None) -> int:
+def estimate_bytes(info: GgufInfo, options: LaunchOptions) -> int:
     """Return the bytes that a model will take once it is loaded.
 
     Args:
-        info: What the header of its (first) file says.
+        info: What its files say; ``file_size`` counts as the weights.
         options: How it is to be loaded.
-        size: Bytes of the weights of all its files; the file's own size without it.
     """
-    return (
-        (info.file_size if size is None else size) + key_value_bytes(info, options) + ENGINE_BYTES
-    )
+    return info.file_size + key_value_bytes(info, options) + ENGINE_BYTES
 
 
-def fit_options(info: GgufInfo, options: LaunchOptions, size: int, budget: int) -> LaunchOptions:
+def fit_options(info: GgufInfo, options: LaunchOptions, budget: int) -> LaunchOptions:
     """Return the options with fewer parallel requests, then less context, where memory is short.
 
     Args:
-        info: What the header of the file says.
+        info: What the model's files say.
         options: How the model should be loaded.
-        size: Bytes of the weights.
         budget: Bytes that it may take; the result may still be over it.
     """
-    while estimate_bytes(info, options, size=size) > budget:
+    while estimate_bytes(info, options) > budget:
         if options.parallel > 1:
             options = dataclasses.replace(options, parallel=options.parallel // 2)
         elif options.context_length >= 2 * LEAST_CONTEXT:

@@ -57,7 +57,7 @@ def dial(record: ModelRecord, timeout: float) -> Engine:
 
 
 def inspect_model(record: ModelRecord) -> GgufInfo:
-    """Return what the header of a model's file says, after a look at all of its files.
+    """Return what a model's files say of themselves.
 
     Raises:
         InvalidModelFileError: A file is missing, damaged, or not what the lab shipped.

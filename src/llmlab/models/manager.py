@@ -271,9 +271,8 @@ class ModelManager:
                 record, resident.strategy, dial(record, self._settings.request_timeout)
             )
         info = inspect_model(record)
-        size = max(info.file_size, record.size_bytes)
-        options = self._options(resident, info, size)
-        self._room.reserve(resident, estimate_bytes(info, options, size=size), deadline)
+        options = self._options(resident, info)
+        self._room.reserve(resident, estimate_bytes(info, options), deadline)
 
         def on_progress(fraction: float) -> None:
             resident.fraction = fraction
@@ -286,16 +285,16 @@ class ModelManager:
             timeout=max(0.1, deadline - self._clock()),
             on_progress=on_progress,
         )
-        known = learned(record, context_length=info.context_length, size_bytes=size)
+        known = learned(record, context_length=info.context_length, size_bytes=info.file_size)
         return LoadedModel(known, resident.strategy, engine, options=options, process=process)
 
-    def _options(self, resident: Resident, info: GgufInfo, size: int) -> LaunchOptions:
+    def _options(self, resident: Resident, info: GgufInfo) -> LaunchOptions:
         overrides = dict(resident.overrides)
         options = launch_options(resident.strategy, info, self._settings, overrides)
         if {"context_length", "parallel"} & overrides.keys():
             # Who asks for a size gets it or an error.
             return options
-        return fit_options(info, options, size, self._room.whole())
+        return fit_options(info, options, self._room.whole())
 
     def _admit(self, resident: Resident, model: LoadedModel) -> Lease:
         model.load_time_sec = self._clock() - resident.started
