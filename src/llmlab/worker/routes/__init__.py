@@ -1,0 +1,1 @@
+"""The worker's routes: one noun per file, each a function from a worker to a router."""
