@@ -1,0 +1,167 @@
+"""The words of a request, ready to be compared with what a plan makes of them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import cached_property
+
+from llmlab.workflows.chat.numbers import numbers_in, numbers_said
+
+_ADDRESS = re.compile(
+    r"[\w.+-]+@[\w-]+\.[\w.-]*\w"
+    r"|(?:https?://|www\.)[^\s\"'<>)\]]*[\w/]"
+    r"|(?<![\w.])[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,6}(?:/[^\s\"'<>)\]]*[\w/])?(?!\w)"
+    r"|(?<![\w.])[A-Za-z]+(?:[_-]\w+)*[_-]?\d[\w-]*(?<=\w)"
+)
+_QUOTE = re.compile(
+    r"[\"\u201c\u201d\u00ab\u201e]([^\"\u201c\u201d\u00bb]{2,200})[\"\u201c\u201d\u00bb]"
+    r"|(?<!\w)['\u2018]([^'\u2019]{2,200})['\u2019](?!\w)"
+)
+# Codes that a model knows by itself: en, EUR, pt-BR, Europe/Berlin, a date.
+_CODE = re.compile(
+    r"[A-Za-z]{1,3}|[a-z]{2}[-_][A-Za-z]{2}|[A-Z][a-z]+/[A-Z]\w+(?:/\w+)?|[\d\s:.,TZ+/-]+"
+)
+_WORD = re.compile(r"[^\W\d_]+")
+_TIME = re.compile(
+    r"\b(?:today|tonight|tomorrow|yesterday|now|next|last|this|morning|noon|midnight|evening"
+    r"|afternoon|night|date|day|days|week|weeks|month|months|year|years|hour|hours|minutes?"
+    r"|o'clock|(?:mon|tues|wednes|thurs|fri|satur|sun)day|jan\w*|feb\w*|mar(?:ch)?|apr\w*|may"
+    r"|june?|july?|aug\w*|sep\w*|oct\w*|nov\w*|dec\w*)\b|\d\s*[ap]\.?m\b|\d:\d\d"
+)
+
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# What a sum may be put into words with, and what says nothing by itself.
+_FILLING = _set(
+    "a an the and or of to by from with in on at for as is are was be it its that this these "
+    "those what whats which how much many do does did can could will would should you your i "
+    "im me my we us our need want like please thanks thank hey hi hello ok okay just quick "
+    "quickly so now then there let lets get gets got give show say tell know find out work "
+    "working compute calculate calculation calculated evaluate solve figure answer result "
+    "number numbers value equal equals make makes come comes sum total add added adding plus "
+    "minus times multiply multiplied multiplying divide divided dividing subtract subtracted "
+    "subtracting difference between product quotient remainder modulo mod remains over take "
+    "taken away less more together all up down into power raised raise square squared root "
+    "roots cube cubed half halve double doubled twice triple thrice third quarter percent per "
+    "percentage cent off average mean median exactly exact approximately about rounded round "
+    "second first last next both each every again once after before when if also too point "
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+    "fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy "
+    "eighty ninety hundred thousand million billion dozen sin cos tan sqrt log ln exp pi "
+    "expression math maths quickly real fast sir mate dear simply only put them those same question"
+)
+_LEAST_RELATED = 0.72
+_NEARLY = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A URL, an e-mail address, a file's name or an identifier."""
+
+    kind: str
+    text: str
+
+
+class Words:
+    """What was said.
+
+    Args:
+        message: The text.
+        history: What was said before, by both sides.
+    """
+
+    def __init__(self, message: str, history: str = "") -> None:
+        self.message = message
+        self.history = history
+        self._said = _folded(f"{message}\n{history}")
+        self._flat = _flat(self._said)
+
+    @cached_property
+    def only_arithmetic(self) -> bool:
+        """Whether there is nothing in the message but numbers and words of arithmetic."""
+        return all(
+            word in _FILLING or len(word) < 3 for word in _WORD.findall(_folded(self.message))
+        )
+
+    @cached_property
+    def speak_of_time(self) -> bool:
+        """Whether the message speaks of a time or a date."""
+        return _TIME.search(_folded(self.message)) is not None
+
+    @cached_property
+    def addresses(self) -> list[Address]:
+        """What has to be copied to the letter."""
+        found = _ADDRESS.findall(self.message)
+        return [Address("email" if "@" in text else "address", text) for text in found]
+
+    @cached_property
+    def quotes(self) -> list[str]:
+        """What stands in quotation marks."""
+        return [double or single for double, single in _QUOTE.findall(self.message)]
+
+    def has(self, text: str) -> bool:
+        """Whether a text was said, but for case, accents, spaces and punctuation."""
+        text = re.sub(r"^https?://(?:www\.)?", "", _folded(text))
+        return _flat(text) in self._flat
+
+    def has_digits(self, number: str) -> bool:
+        """Whether the digits of a long number were said, however they were grouped."""
+        digits = re.sub(r"\D", "", number)
+        return len(digits) >= 4 and digits in re.sub(r"[\s().,/+-]", "", self._said)
+
+    def nearly(self, text: str, quote: str) -> bool:
+        """Whether a text is a bad copy of a quotation."""
+        ours, theirs = _flat(_folded(text))[:400], _flat(_folded(quote))
+        return SequenceMatcher(None, ours, theirs, autojunk=False).ratio() >= _NEARLY
+
+    def comparable(self, text: str) -> bool:
+        """Whether a text has to have something to do with what was said."""
+        if _CODE.fullmatch(text.strip()) or not self._latin:
+            return False
+        return any(len(word) > 2 and word not in _FILLING for word in _WORD.findall(_folded(text)))
+
+    def related(self, text: str) -> bool:
+        """Whether a text shares a word, or a number, with what was said."""
+        if self.has(text):
+            return True
+        words = [word for word in _WORD.findall(_folded(text)) if word not in _FILLING]
+        if any(self._knows(word) for word in words if len(word) > 2):
+            return True
+        said = numbers_said(self.message)
+        return any(said.explain(forms) for _, forms in numbers_in(text))
+
+    @cached_property
+    def _vocabulary(self) -> list[str]:
+        return sorted({word for word in _WORD.findall(self._said) if len(word) > 2} - _FILLING)
+
+    @cached_property
+    def _latin(self) -> bool:
+        letters = [character for character in self._said if character.isalpha()]
+        return 2 * sum(character.isascii() for character in letters) >= len(letters)
+
+    def _knows(self, word: str) -> bool:
+        if word in self._flat and len(word) > 3:
+            return True
+        return any(_alike(word, other) for other in self._vocabulary)
+
+
+def _alike(word: str, other: str) -> bool:
+    if word == other or (min(len(word), len(other)) > 3 and word[:4] == other[:4]):
+        return True
+    matcher = SequenceMatcher(None, word, other, autojunk=False)
+    return matcher.real_quick_ratio() >= _LEAST_RELATED and matcher.ratio() >= _LEAST_RELATED
+
+
+def _folded(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(character for character in decomposed if not unicodedata.combining(character))
+
+
+def _flat(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text)
