@@ -6,20 +6,16 @@ import asyncio
 import os
 import platform
 import shutil
-import socket
 import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from llmlab.errors import LabError
+from llmlab.errors import ConfigurationError, LabError
 from llmlab.settings import Settings
-
-if TYPE_CHECKING:
-    from llmlab.client.discovery import RunningLab
 
 MB = 10**6
 GB = 10**9
@@ -151,30 +147,20 @@ def _secret(path: Path) -> Iterator[Finding]:
 def port(settings: Settings) -> Iterator[Finding]:
     """Check that the lab's port is free, or is taken by the lab itself."""
     from llmlab.client.discovery import find_running
+    from llmlab.protocol.addresses import listen
 
     running = find_running(settings)
     if running is not None:
         yield Finding("lab", "ok", f"running at {running.url} (process {running.pid})")
         return
     yield Finding("lab", "ok", "not running; `llmlab up` starts it")
-    if settings.port == 0 or _is_free(settings.host, settings.port):
-        yield Finding("port", "ok", f"{settings.port} on {settings.host} is free")
+    try:
+        listen(settings, settings.port).close()
+    except ConfigurationError as error:
+        advice = "Choose another port: llmlab up --port 8123"
+        yield Finding("port", "problem", f"{error.message}{_owner(settings.port)}", advice)
         return
-    advice = "Stop that program, or choose another port: llmlab up --port 8123"
-    detail = f"{settings.port} on {settings.host} is in use{_owner(settings.port)}"
-    yield Finding("port", "problem", detail, advice)
-
-
-def _is_free(host: str, number: int) -> bool:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as trial:
-        # As the server binds: a connection that lingers is no hindrance.
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((host, number))
-        except OSError:
-            return False
-    return True
+    yield Finding("port", "ok", f"{settings.port} on {settings.host} is free")
 
 
 def _owner(number: int) -> str:
@@ -183,8 +169,8 @@ def _owner(number: int) -> str:
     try:
         for connection in psutil.net_connections("tcp"):
             listens = connection.status == psutil.CONN_LISTEN
-            if listens and connection.laddr.port == number and connection.pid:
-                return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
+            if listens and connection.pid and getattr(connection.laddr, "port", 0) == number:
+                return f" It is {psutil.Process(connection.pid).name()}, process {connection.pid}."
     except psutil.Error:
         # Whose port it is may be hidden from this user; that it is taken is known.
         return ""
@@ -195,23 +181,21 @@ def models(settings: Settings) -> Iterator[Finding]:
     """List the models and servers that this machine has."""
     from llmlab.cli.output import size
     from llmlab.models.catalog import ModelCatalog
-
-    catalog = ModelCatalog(settings.home_folder)
-    for record in catalog.records():
-        kind = "demo model" if record.demo else record.source
-        yield Finding("model", "ok", f"{record.key} ({kind}, {size(record.size_bytes)})")
-    yield from _found(settings)
-
-
-def _found(settings: Settings) -> Iterator[Finding]:
-    from llmlab.client.discovery import find_running
     from llmlab.models.detect import detect
 
-    running: RunningLab | None = find_running(settings)
-    own = {running.instance_id} if running else set()
-    found = asyncio.run(detect(settings, own))
-    del found
-    yield from ()
+    catalog = ModelCatalog(settings.home_folder)
+    found = asyncio.run(detect(settings, ()))
+    for record in (*catalog.records(), *found.files):
+        kind = "demo model" if record.demo else record.source
+        yield Finding("model", "ok", f"{record.key} ({kind}, {size(record.size_bytes)})")
+    for server in found.servers:
+        names = ", ".join(model.key for model in server.models[:5]) or "no models"
+        yield Finding("server", "ok", f"{server.url} ({server.engine}): {names}")
+    if not catalog.records() and not found.records():
+        advice = "Add a GGUF file: llmlab models add FILE. Or start a server such as Ollama."
+        yield Finding("model", "warning", "none found", advice)
+    for url in found.labs:
+        yield Finding("lab", "ok", f"one answers at {url}")
 
 
 CHECKS: tuple[Check, ...] = (python, processor, engine, memory, devices, home, port, models)

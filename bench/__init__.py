@@ -1,0 +1,1 @@
+"""Benchmarks of the lab: each is one command, and its figures are ratios of one run."""
