@@ -35,10 +35,16 @@ class RunningLab:
         try:
             process = psutil.Process(self.pid)
             age = self.started_at - process.create_time()
+            # Times alone would lose a lab whose machine's clock was set while it ran.
+            ours = 0 <= age <= _START_SECONDS or _is_command(process.cmdline())
             ended = process.status() == psutil.STATUS_ZOMBIE
         except psutil.Error:
             return None
-        return process if -2.0 <= age <= _START_SECONDS and not ended else None
+        return process if ours and not ended else None
+
+
+def _is_command(words: list[str]) -> bool:
+    return any(Path(word).name.split(" ")[0] == "llmlab" for word in words)
 
 
 def state_file(settings: Settings) -> Path:
