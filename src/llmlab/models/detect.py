@@ -18,7 +18,13 @@ from pathlib import Path
 
 from llmlab.engines.base import Engine, EngineModel
 from llmlab.engines.transport import Transport
-from llmlab.errors import InvalidModelFileError, InvalidRequestError, LabError
+from llmlab.errors import (
+    DeadlineError,
+    InvalidModelFileError,
+    InvalidRequestError,
+    LabError,
+    NodeUnreachableError,
+)
 from llmlab.log import get_logger
 from llmlab.models.catalog import inspect_file
 from llmlab.models.launching import dial
@@ -243,10 +249,10 @@ async def _probe(candidate: Candidate, skip: Collection[str]) -> DetectedServer 
     """Return a server with its models, the address of another lab, or None."""
     engine = _engine(candidate)
     try:
+        instance = await _instance_id(candidate.url)
+        if instance is not None:
+            return None if instance in skip else candidate.url
         async with asyncio.timeout(SERVER_DEADLINE):
-            instance = await _instance_id(candidate.url)
-            if instance is not None:
-                return None if instance in skip else candidate.url
             models = await engine.models()
     except (LabError, TimeoutError, OSError):
         return None
@@ -264,10 +270,16 @@ def _engine(candidate: Candidate) -> Engine:
 
 
 async def _instance_id(url: str) -> str | None:
-    """Return the id by which a lab's server tells itself; None for anybody else's."""
+    """Return the id by which a lab's server tells itself; None for anybody else's.
+
+    Raises:
+        LabError: Nobody answers there.
+    """
     transport = Transport(url, timeout=SERVER_DEADLINE, connect_timeout=SERVER_DEADLINE)
     try:
         answer = await transport.json("GET", "/health")
+    except (DeadlineError, NodeUnreachableError):
+        raise
     except LabError:
         return None
     finally:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.models.fakes import FakeLauncher, MakeManager
 
 from llmlab.models.catalog import ModelCatalog
 from llmlab.models.manager import ModelManager
 from llmlab.settings import Settings
 from llmlab.testing.tiny_gguf import write_tiny_gguf
-from tests.unit.models.fakes import FakeLauncher, MakeManager
 
 
 @pytest.fixture(scope="session")
@@ -51,9 +51,7 @@ def make_manager(
         *, clock: Callable[[], float] = time.monotonic, interval: float = 0.02, **values: Any
     ) -> ModelManager:
         settings = Settings.from_dict({"home": str(home), **values})
-        manager = ModelManager(
-            catalog, settings, launcher=launcher, clock=clock, interval=interval
-        )
+        manager = ModelManager(catalog, settings, launcher=launcher, clock=clock, interval=interval)
         made.append(manager)
         return manager
 

@@ -58,6 +58,7 @@ class FakeLauncher:
         self.started = threading.Semaphore(0)
         self.gate = threading.Event()
         self.gate.set()
+        self.tells_progress = True
         self.launched: list[str] = []
         self.options: list[LaunchOptions] = []
         self.processes: list[FakeProcess] = []
@@ -77,7 +78,8 @@ class FakeLauncher:
         self.started.release()
         deadline = time.monotonic() + 10
         while not self.gate.wait(0.005):
-            on_progress(0.5)
+            if self.tells_progress:
+                on_progress(0.5)
             assert time.monotonic() < deadline
         if self.error is not None:
             raise self.error
@@ -123,7 +125,7 @@ class Background:
     def _run(self) -> None:
         try:
             self.result = self._call()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised by get()
             self.error = error
 
     @property

@@ -3,6 +3,15 @@ from __future__ import annotations
 import threading
 
 import pytest
+from tests.unit.models.fakes import (
+    MODEL_MEMORY,
+    Background,
+    Clock,
+    FakeLauncher,
+    MakeManager,
+    room_for,
+    wait_until,
+)
 
 from llmlab.engines.llama_cpp import LaunchOptions
 from llmlab.errors import (
@@ -19,15 +28,6 @@ from llmlab.errors import (
 from llmlab.models.catalog import ModelCatalog
 from llmlab.models.manager import ModelManager
 from llmlab.models.records import ModelRecord
-from tests.unit.models.fakes import (
-    MODEL_MEMORY,
-    Background,
-    Clock,
-    FakeLauncher,
-    MakeManager,
-    room_for,
-    wait_until,
-)
 
 
 def keys(manager: ModelManager) -> list[str]:
@@ -76,9 +76,7 @@ def test_loaded_once_however_many_threads_ask(
     assert launcher.launched == ["a"]
 
 
-def test_different_models_load_side_by_side(
-    manager: ModelManager, launcher: FakeLauncher
-) -> None:
+def test_different_models_load_side_by_side(manager: ModelManager, launcher: FakeLauncher) -> None:
     launcher.gate.clear()
     callers = [Background(lambda key=key: manager.load_model(key)) for key in "abc"]
     for _ in callers:
@@ -369,9 +367,7 @@ def test_a_busy_model_is_unloaded_only_by_force(
     assert keys(manager) == []
 
 
-def test_a_loading_model_cannot_be_unloaded(
-    manager: ModelManager, launcher: FakeLauncher
-) -> None:
+def test_a_loading_model_cannot_be_unloaded(manager: ModelManager, launcher: FakeLauncher) -> None:
     launcher.gate.clear()
     caller = Background(lambda: manager.load_model("a"))
     assert launcher.started.acquire(timeout=5)
@@ -535,9 +531,7 @@ def test_close_stops_everything_and_refuses_more(
     manager.close()
 
 
-def test_close_ends_a_load_that_is_under_way(
-    manager: ModelManager, launcher: FakeLauncher
-) -> None:
+def test_close_ends_a_load_that_is_under_way(manager: ModelManager, launcher: FakeLauncher) -> None:
     launcher.gate.clear()
     caller = Background(lambda: manager.load_model("a"))
     assert launcher.started.acquire(timeout=5)
@@ -560,15 +554,23 @@ def test_close_ends_a_wait_for_room(make_manager: MakeManager) -> None:
 def test_a_process_that_comes_after_the_end_is_stopped(
     manager: ModelManager, launcher: FakeLauncher
 ) -> None:
+    launcher.tells_progress = False
     launcher.gate.clear()
     caller = Background(lambda: manager.load_model("a"))
     assert launcher.started.acquire(timeout=5)
-    # The launcher is past its last look at the progress.
     closer = Background(manager.close)
+    wait_until(lambda: _refuses(manager))
     launcher.gate.set()
+    with pytest.raises(UnavailableError):
+        caller.get()
     closer.get()
-    assert caller.done or caller.get() is not None
-    assert all(not process.running for process in launcher.processes)
+    assert [process.stops for process in launcher.processes] == [1]
+
+
+def _refuses(manager: ModelManager) -> bool:
+    with pytest.raises(UnavailableError) as caught:
+        manager.lease("a", timeout=0.001)
+    return not isinstance(caught.value, ModelLoadingError)
 
 
 def test_many_threads_many_models_no_room_for_all(
