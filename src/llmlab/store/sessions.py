@@ -51,10 +51,8 @@ def say(
         title = " ".join(content.split())[:_TITLE_LENGTH]
         new = {"tenant": tenant, "id": session_id, "title": title}
         connection.execute(insert(sessions), new | {"created_at": now, "updated_at": now})
-    newest = select(func.max(messages.c.number)).where(
-        messages.c.tenant == tenant, messages.c.session_id == session_id
-    )
-    number = (connection.execute(newest).scalar() or 0) + 1
+    newest: int | None = connection.execute(_of_session(tenant, session_id)).scalar()
+    number = (newest or 0) + 1
     connection.execute(
         insert(messages),
         {
@@ -70,11 +68,12 @@ def say(
 
 
 def history(
-    connection: Connection, *, tenant: str, session_id: str, turns: int
+    connection: Connection, *, tenant: str, session_id: str, turns: int, before: str = ""
 ) -> list[tuple[str, str]]:
     """Return the newest answered turns as (user, assistant), oldest first.
 
-    A turn without an answer (it failed, or runs still) is left out.
+    A turn without an answer (it failed, or runs still) is left out. With the id of a run in
+    ``before``, only turns that were answered when that run began are there, however late it asks.
     """
     asked = messages.alias("asked")
     answered = messages.alias("answered")
@@ -95,6 +94,13 @@ def history(
         .order_by(answered.c.number.desc())
         .limit(turns)
     )
+    began = connection.execute(
+        _of_session(tenant, session_id).where(
+            messages.c.run_id == before, messages.c.role == "user"
+        )
+    )
+    if number := began.scalar():
+        query = query.where(answered.c.number < number)
     return [(user, assistant) for user, assistant in reversed(connection.execute(query).all())]
 
 
@@ -137,6 +143,12 @@ def remove(connection: Connection, session_id: str, *, tenant: str) -> bool:
     return connection.execute(delete(sessions).where(at)).rowcount > 0
 
 
-def _sessions(tenant: str) -> Select[tuple[str, str, float, float]]:
+def _of_session(tenant: str, session_id: str) -> Select[int]:
+    return select(func.max(messages.c.number)).where(
+        messages.c.tenant == tenant, messages.c.session_id == session_id
+    )
+
+
+def _sessions(tenant: str) -> Select[str, str, float, float]:
     columns = (sessions.c.id, sessions.c.title, sessions.c.created_at, sessions.c.updated_at)
     return select(*columns).where(sessions.c.tenant == tenant)

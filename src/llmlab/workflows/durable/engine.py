@@ -103,12 +103,15 @@ class RunEngine:
         database: Where runs, steps and events are recorded.
         deadline: Seconds that one drive of a run may take.
         capacity: Runs that may be driven at once.
+
+    Attributes:
+        database: The database.
     """
 
     def __init__(
         self, database: Database, *, deadline: float = 1800.0, capacity: int = 256
     ) -> None:
-        self._database = database
+        self.database = database
         self._deadline = deadline
         self._capacity = capacity
         self._drives: dict[str, Drive] = {}
@@ -169,16 +172,16 @@ class RunEngine:
         # It counts from here on, so that a crowd cannot slip in while the store is busy.
         self._live[run.id] = handle
         try:
-            await self._database.write(_accept, run, started, also(run) if also else None)
+            await self.database.write(_accept, run, started, also(run) if also else None)
         except BaseException:
             del self._live[run.id]
             raise
-        self._drive(handle, RunContext(run, self._database, handle.log))
+        self._drive(handle, RunContext(run, self.database, handle.log))
         return handle
 
     async def resume(self) -> list[str]:
         """Drive every run again that an earlier process has not finished; return their ids."""
-        found = await self._database.read(runs.unfinished)
+        found = await self.database.read(runs.unfinished)
         mine = [run for run in found if run.id not in self._live and run.kind in self._drives]
         for run in mine:
             await self._resume(run)
@@ -200,7 +203,7 @@ class RunEngine:
             async for event in handle.events():
                 yield event
             return
-        if await self._database.read(runs.get, run_id, tenant=tenant) is None:
+        if await self.database.read(runs.get, run_id, tenant=tenant) is None:
             raise NotFoundError(f"There is no run {run_id[:64]!r}.")
         for event in await self._past(run_id):
             yield event
@@ -229,17 +232,17 @@ class RunEngine:
             await self._write_end(run, "failed", error=error)
             return
         past = await self._past(run.id)
-        recorded = await self._database.read(steps.of_run, run.id)
-        await self._database.write(runs.resumed, run.id)
-        again = await self._database.read(runs.get, run.id) or run
+        recorded = await self.database.read(steps.of_run, run.id)
+        await self.database.write(runs.resumed, run.id)
+        again = await self.database.read(runs.get, run.id) or run
         handle = RunHandle(again, past)
         self._live[run.id] = handle
-        context = RunContext(again, self._database, handle.log, recorded)
+        context = RunContext(again, self.database, handle.log, recorded)
         self._drive(handle, context, self._resuming)
 
     async def _past(self, run_id: str) -> list[Event]:
         found: list[Event] = []
-        while page := await self._database.read(events.after, run_id, len(found)):
+        while page := await self.database.read(events.after, run_id, len(found)):
             found += [stored.event for stored in page]
         return found
 
@@ -303,7 +306,7 @@ class RunEngine:
         error: LabError | None = None,
         usage: Usage | None = None,
     ) -> None:
-        await self._database.write(_end, run, status, outcome=outcome, error=error, usage=usage)
+        await self.database.write(_end, run, status, outcome=outcome, error=error, usage=usage)
 
 
 def _stopped() -> LabError:
