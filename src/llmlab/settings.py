@@ -70,6 +70,8 @@ class Settings(BaseModel):
         (), description="URLs of OpenAI-compatible servers to use as external nodes"
     )
 
+    routing: str = Field("round_robin", description="How the node for a request is chosen")
+
     model: str = Field("lab-mini", description="Model for chat when the request names none")
     model_folders: Words = Field((), description="Further folders to look for GGUF files in")
     detect: bool = Field(True, description="Look for models and servers on this machine at start")

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from llmlab.api.departure import Departure
 from llmlab.cluster.calls import CHAT_PATH, COMPLETION_PATH, EMBEDDING_PATH, Call, Reply
 from llmlab.cluster.inference import Inference
-from llmlab.cluster.metrics import RequestMetrics
+from llmlab.cluster.ledger import CLIENT_LEFT, Entry, Ledger
 from llmlab.errors import InvalidRequestError, LabError
 from llmlab.log import get_logger
 from llmlab.protocol import sse
@@ -32,7 +32,7 @@ BODIES: dict[str, type[ChatCompletionBody | CompletionBody | EmbeddingBody]] = {
     COMPLETION_PATH: CompletionBody,
     EMBEDDING_PATH: EmbeddingBody,
 }
-CLIENT_LEFT = 499
+KINDS = {path: path.removeprefix("/v1/").replace("/", ".") for path in BODIES}
 
 _JSON = (b"content-type", b"application/json")
 _EVENTS = [(name.encode(), value.encode()) for name, value in sse.HEADERS.items()]
@@ -49,13 +49,13 @@ class HotPath:
     Args:
         app: The application behind it.
         inference: The one door to models.
-        metrics: Where answers are counted.
+        ledger: Where calls are counted and recorded.
     """
 
-    def __init__(self, app: App, inference: Inference, metrics: RequestMetrics) -> None:
+    def __init__(self, app: App, inference: Inference, ledger: Ledger) -> None:
         self._app = app
         self._inference = inference
-        self._metrics = metrics
+        self._ledger = ledger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -65,39 +65,42 @@ class HotPath:
             await self._app(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        metrics = self._metrics
-        metrics.in_flight += 1
+        ledger = self._ledger
+        ledger.in_flight += 1
         began = time.perf_counter()
-        status = CLIENT_LEFT
+        entry = Entry(KINDS[scope["path"]], CLIENT_LEFT, 0.0, scope["state"]["tenant"])
         try:
-            status = await self._answered(scope, receive, send)
+            await self._answer(entry, scope, receive, send)
         except LabError as error:
-            status = error.status
+            entry.status, entry.error = error.status, error
             await _refuse(send, error)
         except Exception as error:
             logger.exception("A request failed", extra={"path": scope["path"]})
-            status = 500
+            entry.status = 500
             await _refuse(send, LabError(f"The lab made a mistake ({type(error).__name__})."))
         finally:
-            metrics.in_flight -= 1
-            metrics.count(scope["path"], status, time.perf_counter() - began)
+            ledger.in_flight -= 1
+            entry.seconds = time.perf_counter() - began
+            ledger.enter(entry)
 
-    async def _answered(self, scope: Scope, receive: Receive, send: Send) -> int:
-        call = self._call(scope, (await receive()).get("body", b""))
+    async def _answer(self, entry: Entry, scope: Scope, receive: Receive, send: Send) -> None:
+        body = (await receive()).get("body", b"")
+        call = self._call(scope, body, entry.tenant)
+        entry.model, entry.run_id = call.model, call.run_id
         with Departure(receive):
             async with await self._inference.send(call) as reply:
-                await _answer(send, call, reply)
-            return 200
-        return CLIENT_LEFT
+                entry.node, entry.cache_hit = reply.node, reply.cache_hit
+                await _send(send, call, reply)
+                entry.status = 200
+            entry.usage = reply.usage if reply.pieces is None else reply.pieces.usage
 
-    def _call(self, scope: Scope, body: bytes) -> Call:
+    def _call(self, scope: Scope, body: bytes, tenant: str) -> Call:
         path = scope["path"]
         content = parse_json(body)
         checked = check(BODIES[path], content)
         if isinstance(checked, CompletionBody) and not isinstance(checked.prompt, str):
             _check_one_prompt(checked.prompt)
         hops, cache_control = _told_by_headers(scope["headers"])
-        tenant = scope["state"]["tenant"]
         return self._inference.prepare(
             path, content, body=body, tenant=tenant, cache_control=cache_control, hops=hops
         )
@@ -130,7 +133,7 @@ def answer_headers(node: str, run_id: str, *, cache_hit: bool) -> list[tuple[byt
     ]
 
 
-async def _answer(send: Send, call: Call, reply: Reply) -> None:
+async def _send(send: Send, call: Call, reply: Reply) -> None:
     headers = answer_headers(reply.node, call.run_id, cache_hit=reply.cache_hit)
     headers += _EVENTS if call.stream else (_JSON,)
     if reply.body is not None:

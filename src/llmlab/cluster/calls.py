@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self, TypeAlias
 
-from llmlab.types import Operation, new_id
+from llmlab.types import Operation, Usage, new_id
 
 CHAT_PATH = "/v1/chat/completions"
 COMPLETION_PATH = "/v1/completions"
 EMBEDDING_PATH = "/v1/embeddings"
+
+# What a generation yields: bytes of its events, cut anywhere, and token counts at its end.
+Piece: TypeAlias = bytes | Usage
 
 _OPERATIONS: dict[str, Operation] = {CHAT_PATH: "chat", COMPLETION_PATH: "completion"}
 
@@ -53,6 +56,20 @@ class Call:
         return self.hops > 0 or not self.path.startswith("/v1/")
 
 
+class Events(Protocol):
+    """The events of a stream, and the token counts once they have come by."""
+
+    usage: Usage | None
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Return itself."""
+        ...
+
+    async def __anext__(self) -> bytes:
+        """Return the next bytes."""
+        ...
+
+
 @dataclass(slots=True, eq=False)
 class Reply:
     """An answer on its way to the client; use ``async with`` so that a left one stops.
@@ -62,13 +79,15 @@ class Reply:
         cache_hit: Whether it was stored, or is made for an equal request at the same time.
         body: All of it (of a stream: the events), where it is known.
         pieces: Else the events of a stream, cut anywhere.
+        usage: Token counts of a whole answer; ``pieces`` know a stream's at its end.
         closing: Lets go of the generation.
     """
 
     node: str
     cache_hit: bool
     body: bytes | None = None
-    pieces: AsyncIterator[bytes] | None = None
+    pieces: Events | None = None
+    usage: Usage | None = None
     closing: Callable[[], Awaitable[None]] | None = None
 
     async def __aenter__(self) -> Self:

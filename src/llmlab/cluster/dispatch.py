@@ -16,8 +16,8 @@ from llmlab.cluster.relay import Relay
 from llmlab.cluster.routing.base import RoutingPolicy
 from llmlab.errors import DeadlineError, EngineError, LabError
 from llmlab.protocol import sse
-from llmlab.protocol.openai import ChunkWriter, read_chunks
-from llmlab.types import Chunk
+from llmlab.protocol.openai import ChunkWriter, read_chunks, read_usage
+from llmlab.types import Chunk, Usage
 
 
 @dataclass(slots=True, eq=False)
@@ -27,6 +27,14 @@ class Whole:
     node: str
     body: bytes
     content: dict[str, Any]
+
+    @property
+    def usage(self) -> Usage | None:
+        """Token counts, where the node told them."""
+        try:
+            return read_usage(self.content.get("usage"))
+        except (TypeError, ValueError):
+            return None
 
 
 class Dispatcher:
@@ -89,7 +97,7 @@ class Dispatcher:
     async def _ask(self, node: Node, call: Call) -> Whole:
         if node.streams_only and call.operation is not None:
             return await self._gather(node, call)
-        upstream = await self._links.post(node, call.path, call.body, hops=call.hops)
+        upstream = await self._links.post(node, call)
         await upstream.check()
         body = await upstream.read()
         return Whole(node.name, body, _decoded(node, body))
@@ -101,7 +109,7 @@ class Dispatcher:
             "stream": True,
             "stream_options": {"include_usage": True},
         }
-        upstream = await self._links.post(node, call.path, orjson.dumps(body), hops=call.hops)
+        upstream = await self._links.post(node, call, orjson.dumps(body))
         chunks: list[Chunk] = []
         try:
             await upstream.check()

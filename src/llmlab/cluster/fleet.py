@@ -69,14 +69,14 @@ class Fleet:
         answers = await self._ask_all("POST", "/cache/clear", Unloaded, timeout=UNLOAD_TIMEOUT)
         return Unloaded(unloaded=[name for _, answer in answers for name in answer.unloaded])
 
-    async def unload(self, model: str) -> Unloaded:
-        """Unload one model wherever it is loaded.
+    async def unload(self, model: str, *, force: bool = False) -> Unloaded:
+        """Unload one model wherever it is loaded; ``force`` also when it is answering.
 
         Raises:
             ModelNotFoundError: No worker has it loaded.
             LabError: A worker refused, for instance because the model is answering.
         """
-        path = f"/cache/{quote(model, safe='/:')}"
+        path = f"/cache/{quote(model, safe='/:')}{'?force=true' if force else ''}"
         failures: list[LabError] = []
         unloaded: list[str] = []
         for node in self._nodes.workers():

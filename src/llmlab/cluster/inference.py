@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -13,10 +13,11 @@ from llmlab.cache.replay import settle
 from llmlab.cache.replay import stream as replayed_stream
 from llmlab.cache.single_flight import SingleFlight
 from llmlab.cluster.answers import Answer, AnswerStream
-from llmlab.cluster.calls import CHAT_PATH, COMPLETION_PATH, EMBEDDING_PATH, Call, Reply
+from llmlab.cluster.calls import CHAT_PATH, COMPLETION_PATH, EMBEDDING_PATH, Call, Piece, Reply
 from llmlab.cluster.dispatch import Dispatcher, Whole
 from llmlab.cluster.nodes import NodeRegistry
-from llmlab.cluster.streams import ChunkStream, WithoutUsage
+from llmlab.cluster.relay import Relay
+from llmlab.cluster.streams import ChunkStream, ShownEvents
 from llmlab.protocol.openai import read_chunks, request_body
 from llmlab.types import Chunk, GenerateRequest, ToolCall, Usage
 
@@ -42,7 +43,7 @@ class Inference:
         self._cache = cache
         shared = cache.count_coalesced if cache else None
         self._wholes = SingleFlight[Whole](on_shared=shared, size=lambda whole: len(whole.body))
-        self._streams = SingleFlight[bytes](on_shared=shared)
+        self._streams = SingleFlight[Piece | str](on_shared=shared, size=_size)
 
     def prepare(
         self,
@@ -108,13 +109,14 @@ class Inference:
     async def _direct(self, call: Call) -> Reply:
         if not call.stream:
             whole = await self._dispatcher.whole(call)
-            return Reply(whole.node, cache_hit=False, body=whole.body)
+            return Reply(whole.node, cache_hit=False, body=whole.body, usage=whole.usage)
         relay = await self._dispatcher.stream(call)
+        events = ShownEvents(_pieces(relay), with_usage=call.with_usage)
 
         async def closing() -> None:
             relay.close()
 
-        return Reply(relay.node, cache_hit=False, pieces=_shown(call, relay), closing=closing)
+        return Reply(relay.node, cache_hit=False, pieces=events, closing=closing)
 
     def _stored(self, call: Call, key: str) -> Reply | None:
         assert self._cache is not None
@@ -136,34 +138,38 @@ class Inference:
             return whole
 
         whole, shared = await self._wholes.run(_flight(call, key), make)
-        return Reply(whole.node, cache_hit=shared, body=whole.body)
+        usage = None if shared else whole.usage
+        return Reply(whole.node, cache_hit=shared, body=whole.body, usage=usage)
 
     async def _shared_stream(self, call: Call, key: str) -> Reply:
-        async def start() -> AsyncIterator[bytes]:
+        async def start() -> AsyncIterator[Piece | str]:
             relay = await self._dispatcher.stream(call)
             try:
                 # Who shares the generation learns from its first piece who makes it.
-                yield relay.node.encode()
-                async for piece in relay:
+                yield relay.node
+                async for piece in _pieces(relay):
                     yield piece
             finally:
                 relay.close()
 
-        def keep(pieces: Sequence[bytes]) -> None:
-            recorded = CachedAnswer(b"".join(pieces[1:]), stream=True, node=pieces[0].decode())
-            if (answer := settle(recorded)) is not None:
+        def keep(pieces: Sequence[Piece | str]) -> None:
+            body = b"".join(piece for piece in pieces if isinstance(piece, bytes))
+            answer = settle(CachedAnswer(body, stream=True, node=str(pieces[0])))
+            if answer is not None:
                 self._keep(key, answer)
 
         subscription = self._streams.join(_flight(call, key), start, on_complete=keep)
         try:
-            node = (await anext(subscription)).decode()
+            node = str(await anext(subscription))
         except BaseException:
             await subscription.aclose()
             raise
+        # After the name there are only pieces.
+        events = ShownEvents(cast("AsyncIterator[Piece]", subscription), with_usage=call.with_usage)
         return Reply(
             node,
             cache_hit=subscription.shared,
-            pieces=_shown(call, subscription),
+            pieces=events,
             closing=subscription.aclose,
         )
 
@@ -231,8 +237,15 @@ def _is_good(call: Call, content: Mapping[str, Any]) -> bool:
     )
 
 
-def _shown(call: Call, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    return pieces if call.with_usage else WithoutUsage(pieces)
+async def _pieces(relay: Relay) -> AsyncIterator[Piece]:
+    async for piece in relay:
+        yield piece
+    if relay.usage is not None:
+        yield relay.usage
+
+
+def _size(piece: Piece | str) -> int:
+    return 0 if isinstance(piece, Usage) else len(piece)
 
 
 def _calls(chunks: Sequence[Chunk]) -> tuple[ToolCall, ...]:

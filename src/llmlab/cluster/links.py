@@ -10,10 +10,11 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from llmlab.cluster.calls import Call
 from llmlab.cluster.nodes import Node
 from llmlab.errors import DeadlineError, EngineError, LabError, NodeUnreachableError
 from llmlab.protocol.errors import decode_error
-from llmlab.protocol.openai import HOPS_HEADER
+from llmlab.protocol.openai import HOPS_HEADER, RUN_HEADER
 
 CONNECT_TIMEOUT = 5.0
 KEEP_ALIVE = 60.0
@@ -99,14 +100,13 @@ class Links:
             )
         return self._session
 
-    async def post(self, node: Node, path: str, body: bytes, *, hops: int = 0) -> Upstream:
+    async def post(self, node: Node, call: Call, body: bytes | None = None) -> Upstream:
         """Send a request and wait for the head of the response.
 
         Args:
             node: Whom to ask.
-            path: Path of the Lab API or, for any node, of OpenAI's (``/v1/...``).
-            body: JSON.
-            hops: How many labs the request has come through before this one.
+            call: What to ask.
+            body: JSON, where it is not the call's.
 
         Raises:
             NodeUnreachableError: There is no connection, or it broke.
@@ -115,9 +115,9 @@ class Links:
         try:
             # A redirect would carry the node's key to another host, so none is followed.
             response = await self._open().post(
-                self._url(node, path),
-                data=body,
-                headers=self._headers_for(node.key, hops + 1),
+                self._url(node, call.path),
+                data=call.body if body is None else body,
+                headers=self._headers_for(node.key, call.hops + 1) | {RUN_HEADER: call.run_id},
                 allow_redirects=False,
             )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:

@@ -10,10 +10,13 @@ import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from llmlab.cluster.nodes import NodeRegistry
+from llmlab.files import load_or_create_secret
 from llmlab.log import get_logger
 from llmlab.settings import Settings
+from llmlab.worker.access import api_key, node_secret
 
 logger = get_logger(__name__)
 
@@ -44,6 +47,10 @@ class WorkerPool:
         node_secret: What they join with.
         api_key: The key that they take beside the node's secret.
         command: What starts a worker; the options are added.
+
+    Attributes:
+        nodes: The registry.
+        restarts: How often a worker was started again.
     """
 
     def __init__(
@@ -56,15 +63,28 @@ class WorkerPool:
         api_key: str,
         command: Sequence[str] = WORKER_COMMAND,
     ) -> None:
-        self._nodes = nodes
+        self.nodes = nodes
+        self.restarts = 0
         self._settings = settings
         self._url = coordinator_url
         self._environment = worker_environment(settings, node_secret, api_key)
         self._command = tuple(command)
         self._processes: dict[str, Process] = {}
         self._supervisors: list[asyncio.Task[None]] = []
+        self._spawned: list[asyncio.Event] = []
         self._stopping = False
-        self.restarts = 0
+
+    @classmethod
+    def of(cls, settings: Settings, *, coordinator_url: str) -> WorkerPool:
+        """Return the pool that the settings ask for; the secrets that it shares exist then."""
+        load_or_create_secret(settings.home_folder / "cache-secret", "cache")
+        return cls(
+            NodeRegistry(timeout=settings.heartbeat_timeout),
+            settings,
+            coordinator_url=coordinator_url,
+            node_secret=node_secret(settings),
+            api_key=api_key(settings),
+        )
 
     @property
     def pids(self) -> dict[str, int]:
@@ -75,17 +95,23 @@ class WorkerPool:
         """Start all workers; returns before they are ready."""
         for number in range(1, self._settings.workers + 1):
             name = f"worker-{number}"
-            self._nodes.expect(name)
+            self.nodes.expect(name)
+            spawned = asyncio.Event()
+            self._spawned.append(spawned)
             self._supervisors.append(
-                asyncio.create_task(self._supervise(name), name=f"supervisor of {name}")
+                asyncio.create_task(self._supervise(name, spawned), name=f"supervisor of {name}")
             )
 
-    async def _supervise(self, name: str) -> None:
+    async def spawned(self) -> None:
+        """Wait until every worker process was started once, or could not be."""
+        await asyncio.gather(*(started.wait() for started in self._spawned))
+
+    async def _supervise(self, name: str, spawned: asyncio.Event) -> None:
         pause = _FIRST_PAUSE
         while True:
-            self._nodes.expect(name)
+            self.nodes.expect(name)
             began = time.monotonic()
-            status = await self._run(name)
+            status = await self._run(name, spawned)
             if self._stopping:
                 return
             pause = _FIRST_PAUSE if time.monotonic() - began > _STABLE else pause
@@ -94,32 +120,37 @@ class WorkerPool:
                 "%s ended with status %s; it is started again in %.1f s", name, status, pause
             )
             if pause > 1:
-                self._nodes.give_up_on(name)
+                self.nodes.give_up_on(name)
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    async def _run(self, name: str) -> int | None:
-        folder = self._settings.logs_folder
+    async def _run(self, name: str, spawned: asyncio.Event) -> int | None:
         try:
-            with await asyncio.to_thread(_open_log, folder / f"{name}.err") as errors:
-                process = await asyncio.create_subprocess_exec(
-                    *self._command,
-                    *("--name", name, "--port", "0", "--coordinator", self._url),
-                    stdin=PIPE,
-                    stdout=errors,
-                    stderr=errors,
-                    env=self._environment,
-                    # Ctrl-C in a terminal is for the coordinator, which stops its workers.
-                    start_new_session=True,
-                )
+            process = await self._spawn(name)
         except OSError as error:
             logger.error("%s cannot be started: %s", name, error)  # noqa: TRY400 - no traceback
             return None
+        finally:
+            spawned.set()
         self._processes[name] = process
         try:
             return await process.wait()
         finally:
             del self._processes[name]
+
+    async def _spawn(self, name: str) -> Process:
+        path = self._settings.logs_folder / f"{name}.err"
+        with await asyncio.to_thread(_open_log, path) as errors:
+            return await asyncio.create_subprocess_exec(
+                *self._command,
+                *("--name", name, "--port", "0", "--coordinator", self._url),
+                stdin=PIPE,
+                stdout=errors,
+                stderr=errors,
+                env=self._environment,
+                # Ctrl-C in a terminal is for the coordinator, which stops its workers.
+                start_new_session=True,
+            )
 
     async def stop(self) -> None:
         """Stop all workers: asked first, killed when they take too long."""
@@ -144,9 +175,9 @@ class WorkerPool:
         self._supervisors.clear()
 
 
-def _open_log(path: Path) -> contextlib.AbstractContextManager[int]:
+def _open_log(path: Path) -> BinaryIO:
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("ab")  # type: ignore[return-value]
+    return path.open("ab")
 
 
 def worker_environment(settings: Settings, node_secret: str, api_key: str) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import orjson
+
 from llmlab.cluster.attempts import Attempts, another_node_may_help
 from llmlab.cluster.calls import Call
 from llmlab.cluster.links import Links, Upstream
@@ -9,9 +11,13 @@ from llmlab.cluster.nodes import Node
 from llmlab.errors import EngineError, LabError, NodeUnreachableError
 from llmlab.protocol import sse
 from llmlab.protocol.errors import decode_error, encode_error
+from llmlab.protocol.openai import read_usage
+from llmlab.types import Usage
 
 # Enough of the end to see `data: [DONE]` in it, however the pieces are cut.
 _TAIL = 24
+# In text of the model the quotes would be escaped.
+_USAGE = b'"prompt_tokens"'
 
 
 class Relay:
@@ -28,12 +34,14 @@ class Relay:
         node: Name of the node that answers.
         complete: Whether the stream came to its proper end.
         failure: Why it did not.
+        usage: Token counts, once the node has told them.
     """
 
     def __init__(self, links: Links, attempts: Attempts, call: Call) -> None:
         self.node = ""
         self.complete = False
         self.failure: LabError | None = None
+        self.usage: Usage | None = None
         self._links = links
         self._attempts = attempts
         self._call = call
@@ -68,8 +76,7 @@ class Relay:
     async def _open(self, node: Node) -> bytes:
         self._from, self.node = node, node.name
         node.in_flight += 1
-        call = self._call
-        upstream = await self._links.post(node, call.path, call.body, hops=call.hops)
+        upstream = await self._links.post(node, self._call)
         self._upstream = upstream
         await upstream.check()
         if not upstream.content_type.startswith("text/event-stream"):
@@ -83,6 +90,8 @@ class Relay:
             raise NodeUnreachableError(f"The node {self.node} ended its answer early.")
         if not self._shown:
             self._look_at_first(piece)
+        if _USAGE in piece:
+            self.usage = _usage_in(piece) or self.usage
         self._tail = (self._tail + piece)[-_TAIL:] if len(piece) < _TAIL else piece[-_TAIL:]
         self.complete = sse.DONE_PAYLOAD in self._tail
         return piece
@@ -130,3 +139,14 @@ class Relay:
         if self._from is not None:
             self._from.in_flight -= 1
             self._from = None
+
+
+def _usage_in(piece: bytes) -> Usage | None:
+    for line in reversed(piece.split(b"\n")):
+        if _USAGE in line:
+            try:
+                return read_usage(orjson.loads(line.removeprefix(b"data:")).get("usage"))
+            except (orjson.JSONDecodeError, AttributeError, TypeError, ValueError):
+                # Cut in two, or no usage at all: the answer is as good without.
+                return None
+    return None

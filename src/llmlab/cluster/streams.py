@@ -6,35 +6,46 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
 from typing import Any
 
-from llmlab.cluster.calls import Reply
+from llmlab.cluster.calls import Piece, Reply
 from llmlab.protocol import sse
 from llmlab.protocol.openai import read_chunks
-from llmlab.types import Chunk
+from llmlab.types import Chunk, Usage
 
 _EVENT_END = b"\n\n"
 
 
-class WithoutUsage:
-    """Leaves out the event that carries only usage, for a client that did not ask for it.
+class ShownEvents:
+    """The events that a client sees of a generation; all bytes pass untouched but one event.
 
-    All other bytes pass untouched.
+    Args:
+        pieces: The generation: bytes cut anywhere, and at its end perhaps token counts.
+        with_usage: Whether the client asked for usage; else the event that carries only
+            that is left out.
+
+    Attributes:
+        usage: Token counts, once they are known.
     """
 
-    __slots__ = ("_held", "_pieces")
+    __slots__ = ("_held", "_pieces", "_with_usage", "usage")
 
-    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+    def __init__(self, pieces: AsyncIterator[Piece], *, with_usage: bool) -> None:
+        self.usage: Usage | None = None
         self._pieces = pieces
+        self._with_usage = with_usage
         self._held = b""
 
-    def __aiter__(self) -> WithoutUsage:
+    def __aiter__(self) -> ShownEvents:
         return self
 
     async def __anext__(self) -> bytes:
         async for piece in self._pieces:
-            if self._held or _may_be_usage(piece):
-                piece = self._sifted(piece)  # noqa: PLW2901 - what is left of it
-            if piece:
+            if not isinstance(piece, bytes):
+                self.usage = piece
+                continue
+            if self._with_usage or not (self._held or _may_be_usage(piece)):
                 return piece
+            if sifted := self._sifted(piece):
+                return sifted
         held, self._held = self._held, b""
         if held:
             return held

@@ -1,0 +1,138 @@
+"""Runs the coordinator's process, from its first line to its clean end.
+
+The order is for speed: the port is open and the workers are starting before the large libraries
+are imported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+
+import uvicorn
+
+from llmlab import log
+from llmlab.protocol.access import App
+from llmlab.protocol.addresses import listen, own_url
+from llmlab.settings import Settings
+
+GRACE_SECONDS = 3
+KEEP_ALIVE_SECONDS = 75
+
+
+def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Args:
+        settings: The configuration.
+        on_ready: Called with the lab's address when it answers.
+
+    Raises:
+        ConfigurationError: The port cannot be used, or a setting is wrong.
+        StoreError: The database cannot be opened.
+    """
+    with closing(listen(settings, settings.port)) as listener:
+        log.configure("coordinator", folder=settings.logs_folder, level=settings.log_level)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(serve_on(settings, listener, on_ready=on_ready))
+
+
+async def serve_on(
+    settings: Settings,
+    listener: socket.socket,
+    *,
+    on_ready: Callable[[str], None] | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Serve on a socket that listens, until a signal comes or ``stop`` is set."""
+    from llmlab.cluster.pool import WorkerPool
+
+    url = own_url(settings, listener)
+    pool = WorkerPool.of(settings, coordinator_url=_local_url(settings, listener))
+    pool.start()
+    try:
+        await pool.spawned()
+        from llmlab.api.app import create_app
+        from llmlab.coordinator import Coordinator
+
+        coordinator = Coordinator(settings, pool=pool)
+        app = create_app(coordinator)
+        await coordinator.start(url)
+    except BaseException:
+        await pool.stop()
+        raise
+    server = _Server(_config(settings, app), on_started=lambda: on_ready and on_ready(url))
+    stopping = asyncio.create_task(_stop_when(stop, server), name="wish to stop")
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        stopping.cancel()
+        await asyncio.wait({stopping})
+        await coordinator.stop()
+
+
+async def _stop_when(stop: asyncio.Event | None, server: uvicorn.Server) -> None:
+    if stop is not None:
+        await stop.wait()
+        server.should_exit = True
+
+
+def _local_url(settings: Settings, listener: socket.socket) -> str:
+    """Return where workers on this machine reach the coordinator."""
+    if settings.lan or settings.host in ("0.0.0.0", "::", "localhost"):  # noqa: S104 - compared
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+    return own_url(settings, listener)
+
+
+def _config(settings: Settings, app: App) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        ws="websockets-sansio",
+        ws_max_size=int(settings.max_body_mb * 1e6),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, but a signal ends it without ending the process before the workers have ended."""
+
+    def __init__(self, config: uvicorn.Config, *, on_started: Callable[[], object]) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say so."""
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._on_started()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take SIGINT and SIGTERM as the wish to end; the second SIGINT does not wait."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        signals = (signal.SIGINT, signal.SIGTERM)
+        before = {each: signal.signal(each, self.handle_exit) for each in signals}
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # Windows has none
+        return None
+    return uvloop.new_event_loop
