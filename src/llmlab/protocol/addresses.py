@@ -31,7 +31,8 @@ def listen(settings: Settings, port: int) -> socket.socket:
     """
     host = "0.0.0.0" if settings.lan else settings.host  # noqa: S104 - asked for by the user
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio turns Nagle's delay off only where the protocol is named.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
