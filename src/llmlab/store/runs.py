@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, RowMapping, and_, delete, func, insert, select, update
 
+from llmlab.store.rows import row_of, values_of
 from llmlab.store.tables import runs
 from llmlab.types import JsonObject, Usage
 
@@ -39,12 +40,6 @@ class Run:
     attempts: int = 1
     created_at: float = field(default_factory=time.time)
     seconds: float | None = None
-
-
-def row_of(run: Run) -> dict[str, Any]:
-    """Return a run as the values of its row."""
-    values = asdict(run)
-    return values | _counts(values.pop("usage"))
 
 
 def add(connection: Connection, *new: Run) -> None:
@@ -123,7 +118,7 @@ def finish(
         "error": error,
     }
     if usage is not None:
-        values |= _counts(asdict(usage))
+        values |= asdict(usage)
     running = and_(runs.c.id == run_id, runs.c.status == "running")
     return connection.execute(update(runs).where(running).values(values)).rowcount > 0
 
@@ -150,17 +145,5 @@ def count(connection: Connection, *, tenant: str | None = None) -> int:
     return connection.execute(query).scalar_one()
 
 
-def _counts(usage: dict[str, int]) -> dict[str, int]:
-    return {
-        "prompt_tokens": usage["prompt_tokens"],
-        "completion_tokens": usage["completion_tokens"],
-        "cached_tokens": usage["cached_tokens"],
-    }
-
-
 def _run(row: RowMapping) -> Run:
-    values = dict(row)
-    usage = Usage(
-        values.pop("prompt_tokens"), values.pop("completion_tokens"), values.pop("cached_tokens")
-    )
-    return Run(usage=usage, **values)
+    return Run(**values_of(row))

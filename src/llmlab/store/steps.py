@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, RowMapping, and_, literal, null, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from llmlab.protocol.lab import TaskReport
+from llmlab.store.rows import row_of, values_of
 from llmlab.store.tables import runs, steps
 from llmlab.types import JsonValue, Usage
 
 StepStatus: TypeAlias = Literal["running", "done", "failed"]
 
 # One for each dialect; both have the clause that standard SQL lacks.
-_INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +44,19 @@ class Step:
     error: str | None = None
 
 
+@cache
+def _upsert(dialect: str) -> Any:
+    statement = _INSERTS[dialect](steps)
+    changed = [column for column in steps.c if not column.primary_key]
+    return statement.on_conflict_do_update(
+        index_elements=[steps.c.run_id, steps.c.key],
+        set_={column.name: statement.excluded[column.name] for column in changed},
+    )
+
+
 def save(connection: Connection, step: Step) -> None:
     """Write a step, in the place of what was known of it."""
-    values = asdict(step)
-    values |= values.pop("usage")
-    statement: Any = _INSERTS[connection.dialect.name](steps).values(values)
-    changed = {name: value for name, value in values.items() if name not in ("run_id", "key")}
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=["run_id", "key"], set_=changed)
-    )
+    connection.execute(_upsert(connection.dialect.name), row_of(step))
 
 
 def close(connection: Connection, run_id: str) -> None:
@@ -114,8 +120,4 @@ def _report(values: dict[str, Any]) -> TaskReport:
 
 
 def _step(row: RowMapping) -> Step:
-    values = dict(row)
-    usage = Usage(
-        values.pop("prompt_tokens"), values.pop("completion_tokens"), values.pop("cached_tokens")
-    )
-    return Step(usage=usage, **values)
+    return Step(**values_of(row))
