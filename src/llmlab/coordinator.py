@@ -36,6 +36,7 @@ from llmlab.tools.builtin import builtin_tools
 from llmlab.tools.registry import ToolRegistry
 from llmlab.types import NodeKind, new_id
 from llmlab.worker.access import api_key, node_secret
+from llmlab.workflows.chat.manager import WorkflowManager
 from llmlab.workflows.durable.engine import RunEngine
 
 logger = get_logger(__name__)
@@ -73,6 +74,7 @@ class Coordinator:
         database: The store.
         accounting: Writes down single calls.
         runs: The scheduler of durable runs.
+        workflows: Answers chats.
         devices: Processor and accelerators; empty before the first measure.
     """
 
@@ -102,6 +104,7 @@ class Coordinator:
         self.accounting = Accounting(self.database)
         self.ledger = Ledger(self.accounting)
         self.runs = RunEngine(self.database)
+        self.workflows = WorkflowManager(self.runs, self.inference, self.tools, settings, node=NAME)
         self.devices: list[DeviceReport] = []
         self._hardware = Hardware()
         self._external = ExternalNodes(
@@ -136,8 +139,12 @@ class Coordinator:
             self._stack.push_async_callback(self.prompts.aclose)
             self._external.start()
             self._stack.push_async_callback(self._external.stop)
+            self._stack.push_async_callback(self.workflows.close)
+            self._stack.push_async_callback(self.runs.stop)
             self._announce()
+            self._own(self._resume(), "resumption of runs")
             await self._write_state()
+            self.workflows.warm()
         except BaseException:
             await self._stack.aclose()
             raise
@@ -173,6 +180,10 @@ class Coordinator:
             # Asking a graphics card may take seconds.
             self.devices = await asyncio.to_thread(self._hardware.devices)
             await asyncio.sleep(DEVICES_INTERVAL)
+
+    async def _resume(self) -> None:
+        if resumed := await self.runs.resume():
+            logger.info("%d runs that were cut off go on", len(resumed))
 
     async def _beat(self, node: Node) -> None:
         interval = self.settings.heartbeat_interval

@@ -9,6 +9,7 @@ from llmlab.api.auth import Doorkeeper, NodesJoinOnly, Sessions
 from llmlab.api.documents import add_hot_path
 from llmlab.api.hot_path import BODIES, HotPath
 from llmlab.api.routes import (
+    chat,
     health,
     inference,
     loaded,
@@ -23,6 +24,7 @@ from llmlab.api.routes import (
     tasks,
 )
 from llmlab.api.routes.session import SignInBody
+from llmlab.api.websockets import chat as chat_socket
 from llmlab.api.websockets import join
 from llmlab.coordinator import Coordinator
 from llmlab.files import load_or_create_secret
@@ -64,11 +66,12 @@ def create_api(coordinator: Coordinator, doorkeeper: Doorkeeper) -> FastAPI:
     """Return the API behind gate and hot path."""
     api = FastAPI(title="LLM Lab", version=__version__, redoc_url=None)
     install_error_handlers(api)
-    for noun in (root, health, openai_models, models, loaded, inference, metrics):
+    for noun in (root, health, openai_models, models, loaded, inference, chat, metrics):
         api.include_router(noun.router(coordinator))
     for prefix in _PREFIXES:
         api.include_router(_api_router(coordinator, doorkeeper), prefix=prefix)
-    api.include_router(join.router(coordinator))
+    for line in (join, chat_socket):
+        api.include_router(line.router(coordinator))
     add_schemas(api, (*BODIES.values(), ChatBody, InferenceBody, LoadBody, SignInBody))
     add_hot_path(api)
     return api
