@@ -80,10 +80,12 @@ def run() -> dict[str, Any]:
 
 
 def _measure(url: str, key: str, *, stream: bool) -> Figures:
+    # A stored answer would serve both forms, so each has questions of its own.
+    kind = "streamed" if stream else "whole"
     return measure(
         url,
         PATH,
-        lambda number: question(f"Question {number}", stream=stream),
+        lambda number: question(f"Question {number}, {kind}", stream=stream),
         key=key,
         connections=CONNECTIONS,
     )
