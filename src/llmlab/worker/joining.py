@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import random
-from typing import Final
+from typing import Final, NoReturn
 
 import aiohttp
 from pydantic import ValidationError
@@ -29,8 +30,6 @@ CONNECT_DEADLINE: Final = 5.0
 REPLY_DEADLINE: Final = 10.0
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 3.0
-# A coordinator that refuses will most likely refuse again.
-REFUSED_PAUSE: Final = 10.0
 LARGEST_MESSAGE: Final = 1_000_000
 
 _log = get_logger(__name__)
@@ -58,6 +57,7 @@ class Joiner:
         self._epoch = 0
         self._sent: Capabilities | None = None
         self._pause = FIRST_PAUSE
+        self._problem = ""
 
     async def run(self) -> None:
         """Join and stay joined until cancelled; then say goodbye."""
@@ -66,20 +66,28 @@ class Joiner:
             timeout=aiohttp.ClientTimeout(sock_connect=CONNECT_DEADLINE),
         ) as session:
             while True:
-                try:
-                    await self._join_and_stay(session)
-                except LabError as error:
-                    _log.warning(
-                        "not in the lab", extra={"coordinator": self._url, "reason": error.message}
-                    )
-                    refused = isinstance(error, AccessError)
-                    pause = REFUSED_PAUSE if refused else self._pause
+                self._note(await self._until_the_line_breaks(session))
                 # Workers that lost the same coordinator must not all come back at once.
-                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+                pause = self._pause * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
                 self._pause = min(self._pause * 1.6, LONGEST_PAUSE)
+                await asyncio.sleep(pause)
 
-    async def _join_and_stay(self, session: aiohttp.ClientSession) -> None:
-        """Raise what ends the line; never returns otherwise."""
+    def _note(self, problem: str) -> None:
+        # A coordinator that is away for an hour is one line in the log, not a thousand.
+        level = logging.DEBUG if problem == self._problem else logging.WARNING
+        self._problem = problem
+        _log.log(level, "not in the lab", extra={"coordinator": self._url, "reason": problem})
+
+    async def _until_the_line_breaks(self, session: aiohttp.ClientSession) -> str:
+        try:
+            await self._join_and_stay(session)
+        except LabError as error:
+            return error.message
+        except Exception as error:  # noqa: BLE001 - a worker that stops to try is lost
+            _log.exception("line failed")
+            return repr(error)
+
+    async def _join_and_stay(self, session: aiohttp.ClientSession) -> NoReturn:
         try:
             async with asyncio.timeout(CONNECT_DEADLINE):
                 socket = await session.ws_connect(self._url, max_msg_size=LARGEST_MESSAGE)
@@ -91,7 +99,7 @@ class Joiner:
             raise NodeUnreachableError(f"The coordinator cannot be reached: {error}.") from error
         try:
             joined = await self._introduce(socket)
-            self.node_id, self._pause = joined.node_id, FIRST_PAUSE
+            self.node_id, self._pause, self._problem = joined.node_id, FIRST_PAUSE, ""
             _log.info("joined the lab", extra={"coordinator": self._url, "node": joined.node_id})
             await self._stay(socket, joined.heartbeat_interval)
         except (aiohttp.ClientError, OSError) as error:
@@ -130,20 +138,24 @@ class Joiner:
             raise AccessError(f"The coordinator refused: {message.message} ({message.code})")
         return message
 
-    async def _stay(self, socket: aiohttp.ClientWebSocketResponse, interval: float) -> None:
+    async def _stay(self, socket: aiohttp.ClientWebSocketResponse, interval: float) -> NoReturn:
         beating = asyncio.create_task(self._beat(socket, interval), name="heartbeats")
-        listening = asyncio.create_task(_listen(socket), name="line to the coordinator")
         try:
-            await asyncio.wait({beating, listening}, return_when=asyncio.FIRST_COMPLETED)
+            await _listen(socket)
         finally:
-            for task in (beating, listening):
-                task.cancel()
-            results = await asyncio.gather(beating, listening, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
 
     async def _beat(self, socket: aiohttp.ClientWebSocketResponse, interval: float) -> None:
+        try:
+            await self._send_heartbeats(socket, interval)
+        finally:
+            # Whoever listens learns that nobody speaks any more.
+            await _leave(socket)
+
+    async def _send_heartbeats(
+        self, socket: aiohttp.ClientWebSocketResponse, interval: float
+    ) -> NoReturn:
         changed = self._worker.changed
         while True:
             with contextlib.suppress(TimeoutError):
@@ -157,7 +169,7 @@ class Joiner:
             self._sent = capabilities
 
 
-async def _listen(socket: aiohttp.ClientWebSocketResponse) -> None:
+async def _listen(socket: aiohttp.ClientWebSocketResponse) -> NoReturn:
     """Read until the line ends; messages that are not known yet are passed over."""
     while True:
         message = await socket.receive()

@@ -135,11 +135,19 @@ class Worker:
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=f"worker {name}")
         self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("background work failed", extra={"work": task.get_name()}, exc_info=error)
 
     async def _watch_vitals(self) -> None:
         while True:
-            await asyncio.to_thread(self.vitals.measure)
+            try:
+                await asyncio.to_thread(self.vitals.measure)
+            except Exception:  # noqa: BLE001 - a tool of the system failed; the next try may not
+                _log.exception("measuring failed")
             await asyncio.sleep(VITALS_INTERVAL)
 
     async def _preload(self) -> None:
