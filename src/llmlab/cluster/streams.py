@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
 from typing import Any
@@ -11,7 +12,9 @@ from llmlab.protocol import sse
 from llmlab.protocol.openai import read_chunks
 from llmlab.types import Chunk, Usage
 
-_EVENT_END = b"\n\n"
+_EVENT_ENDS = (b"\n\n", b"\r\n\r\n")
+_EVENT = re.compile(rb".*?(?:\n\n|\r\n\r\n|\Z)", re.DOTALL)
+_LONGEST_HALF = 1_000_000
 
 
 class ShownEvents:
@@ -42,7 +45,9 @@ class ShownEvents:
             if not isinstance(piece, bytes):
                 self.usage = piece
                 continue
-            if self._with_usage or not (self._held or _may_be_usage(piece)):
+            if self._with_usage:
+                return piece
+            if not self._held and piece.endswith(_EVENT_ENDS) and not _may_be_usage(piece):
                 return piece
             if sifted := self._sifted(piece):
                 return sifted
@@ -52,11 +57,20 @@ class ShownEvents:
         raise StopAsyncIteration
 
     def _sifted(self, piece: bytes) -> bytes:
-        *events, rest = (self._held + piece).split(_EVENT_END)
-        kept = [event + _EVENT_END for event in events if not _is_usage(event)]
-        # An event that is cut off waits for its rest, if it may be the one.
-        self._held = rest if _may_be_usage(rest) else b""
-        return b"".join(kept) if self._held else b"".join(kept) + rest
+        text = self._held + piece
+        # No client can use half an event, so that half waits for the other.
+        end = max(_end_of(text, mark) for mark in _EVENT_ENDS)
+        if end == 0 and len(text) > _LONGEST_HALF:
+            end = len(text)
+        whole, self._held = text[:end], text[end:]
+        if not _may_be_usage(whole):
+            return whole
+        return b"".join(event for event in _EVENT.findall(whole) if not _is_usage(event))
+
+
+def _end_of(text: bytes, mark: bytes) -> int:
+    position = text.rfind(mark)
+    return position + len(mark) if position >= 0 else 0
 
 
 def _may_be_usage(text: bytes) -> bool:
