@@ -83,7 +83,7 @@ class SqliteDriver(Driver):
     """
 
     def __init__(self, url: URL, lock_timeout: float) -> None:
-        if not url.database or url.database == ":memory:" or "mode=memory" in url.database:
+        if not url.database or url.database.startswith((":memory:", "file:")):
             raise ConfigurationError("database_url must name a file, such as sqlite:///lab.db.")
         self._path = Path(url.database).expanduser().absolute()
         self._lock_timeout = lock_timeout

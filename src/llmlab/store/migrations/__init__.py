@@ -8,11 +8,13 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
 
+FOLDER = Path(__file__).parent
+
 
 def configuration(connection: Connection) -> Config:
     """Return Alembic's configuration for our migrations on an open connection."""
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
 
