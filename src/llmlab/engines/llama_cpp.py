@@ -14,7 +14,7 @@ import aiohttp
 from llmlab.engines.base import EngineCapabilities, EngineModel
 from llmlab.engines.llama_cpp_process import LaunchOptions, LlamaCppProcess, launch
 from llmlab.engines.openai import OpenAIEngine
-from llmlab.errors import EngineCrashedError, EngineError, InvalidRequestError
+from llmlab.errors import EngineCrashedError, EngineError, InvalidRequestError, UnavailableError
 from llmlab.types import Chunk, GenerateRequest, Usage
 
 __all__ = ["LaunchOptions", "LlamaCppEngine", "LlamaCppProcess", "launch"]
@@ -42,6 +42,9 @@ class LlamaCppEngine(OpenAIEngine):
             process.url, api_key=process.api_key, timeout=timeout, keep_connections=False
         )
         self.process = process
+        self._timeout = timeout
+        # Twice as many as are answered at once, so that the next one is there when one ends.
+        self._places = asyncio.Semaphore(2 * process.options.parallel)
 
     @classmethod
     def of(cls, process: LlamaCppProcess, *, timeout: float = 300.0) -> Self:
@@ -55,13 +58,13 @@ class LlamaCppEngine(OpenAIEngine):
             EngineCrashedError: The process of the model ended.
         """
         stream = cast("AsyncGenerator[Chunk, None]", super().generate(_prepared(request)))
-        async with self._explained(), aclosing(stream):
+        async with self._explained(), self._turn(), aclosing(stream):
             async for chunk in stream:
                 yield chunk
 
     async def embed(self, model: str, inputs: Sequence[str]) -> tuple[list[list[float]], Usage]:
         """Return one vector for each text, in their order, and the tokens read."""
-        async with self._explained():
+        async with self._explained(), self._turn():
             return await super().embed(model, inputs)
 
     async def models(self) -> list[EngineModel]:
@@ -74,6 +77,25 @@ class LlamaCppEngine(OpenAIEngine):
         async with self._explained():
             slots = await self._transport.json_list("GET", "/slots")
         return sum(bool(slot.get("is_processing")) for slot in slots)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait for a place in the child.
+
+        Who leaves while it waits here costs nothing; in the child's own queue it is not noticed.
+        """
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._places.acquire()
+        except TimeoutError as error:
+            raise UnavailableError(
+                f"The model {self.process.name} is busy: no place was free within"
+                f" {self._timeout:g} seconds."
+            ) from error
+        try:
+            yield
+        finally:
+            self._places.release()
 
     @asynccontextmanager
     async def _explained(self) -> AsyncIterator[None]:
@@ -102,12 +124,12 @@ def _lost(error: EngineError) -> bool:
 
 
 def _prepared(request: GenerateRequest) -> GenerateRequest:
+    options = dict(request.options)
     # With tools in sight and none allowed, llama.cpp passes the raw text of a call on.
-    if request.options.get("tool_choice") != "none":
-        return request
-    options = {
-        key: value
-        for key, value in request.options.items()
-        if key not in ("tools", "tool_choice", "parallel_tool_calls")
-    }
+    if options.get("tool_choice") == "none":
+        for name in ("tools", "tool_choice", "parallel_tool_calls"):
+            options.pop(name, None)
+    # It notices that a client left when it writes, and without this it writes nothing while it
+    # reads the prompt.
+    options["return_progress"] = True
     return replace(request, options=options)

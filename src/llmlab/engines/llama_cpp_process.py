@@ -15,7 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Literal, TypeAlias
 
@@ -103,7 +103,10 @@ def launch(
         DeadlineError: It was not loaded in time; the child was ended.
     """
     info = inspect_gguf(path)
-    process = LlamaCppProcess(path, name or path.stem, info, _fitting(options, info))
+    if info.context_length:
+        length = min(options.context_length, info.context_length)
+        options = replace(options, context_length=length)
+    process = LlamaCppProcess(path, name or path.stem, info, options)
     try:
         process.start(timeout, on_progress)
     except BaseException:
@@ -112,24 +115,25 @@ def launch(
     return process
 
 
-def _fitting(options: LaunchOptions, info: GgufInfo) -> dict[str, object]:
-    values = asdict(options)
-    if info.context_length:
-        values["context_length"] = min(options.context_length, info.context_length)
-    return values
-
-
 class LlamaCppProcess:
-    """A loaded model: its child process and how to dial it. Made by :func:`launch`."""
+    """A loaded model: its child process and how to dial it. Made by :func:`launch`.
 
-    def __init__(self, path: Path, name: str, info: GgufInfo, options: dict[str, object]) -> None:
+    Attributes:
+        path: The model's (first) file.
+        name: What the model is called.
+        info: What the file says of itself.
+        options: How it was loaded, the context cut to what the model was trained for.
+        api_key: The key that the child asks for, known to nobody else.
+        url: Where the child listens, on loopback.
+    """
+
+    def __init__(self, path: Path, name: str, info: GgufInfo, options: LaunchOptions) -> None:
         self.path = path
         self.name = name
         self.info = info
-        self.context_length = int(str(options["context_length"]))
+        self.options = options
         self.api_key = secrets.token_urlsafe(32)
         self.url = ""
-        self._options = options
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._stop_lock = threading.Lock()
@@ -206,8 +210,8 @@ class LlamaCppProcess:
             "path": str(self.path.absolute()),
             "name": self.name,
             "key": self.api_key,
-            "options": self._options,
-            "mean_pooling": bool(self._options["embeddings"]) and not self.info.pooling,
+            "options": asdict(self.options),
+            "mean_pooling": self.options.embeddings and not self.info.pooling,
         }
         return json.dumps(config).encode() + b"\n"
 
