@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from llmlab.cache.manager import ResponseCache
-    from llmlab.client.lab import LabClient
+    from llmlab.client.client import LabClient
     from llmlab.coordinator import Coordinator
     from llmlab.models.executor import ModelExecutor
     from llmlab.models.manager import ModelManager
@@ -32,7 +32,7 @@ __all__ = [
 
 _HOMES = {
     "Coordinator": "llmlab.coordinator",
-    "LabClient": "llmlab.client.lab",
+    "LabClient": "llmlab.client.client",
     "ModelExecutor": "llmlab.models.executor",
     "ModelManager": "llmlab.models.manager",
     "ResponseCache": "llmlab.cache.manager",
