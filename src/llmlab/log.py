@@ -12,7 +12,12 @@ from typing import Any
 
 import orjson
 
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "taskName",
+    "color_message",
+}
 _SECRET = re.compile(
     r"(?i)(bearer\s+|(?:api[_-]?key|secret|token|password|authorization)[\"']?\s*[=:]\s*[\"']?(?:bearer\s+|basic\s+)?)"
     r"[^\s\"',;&]{6,}|\b(?:sk|lab|node)-[A-Za-z0-9_-]{16,}"
@@ -87,5 +92,5 @@ def configure(
         stream.setFormatter(_ConsoleFormatter("%(levelname)s %(name)s: %(message)s"))
         handlers.append(stream)
     logging.basicConfig(level=level.upper(), handlers=handlers, force=True)
-    for noisy in ("httpx", "httpcore", "uvicorn.access", "aiosqlite", "alembic"):
+    for noisy in ("httpx", "httpcore", "uvicorn", "websockets", "aiosqlite", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
