@@ -272,6 +272,7 @@ class RunEngine:
             async with asyncio.timeout(self._deadline):
                 outcome = await drive(context)
             await self._write_end(handle.run, "done", outcome=outcome, usage=context.usage)
+            self._live.pop(handle.id, None)
             handle.succeed(outcome.done)
         except asyncio.CancelledError:
             if not handle.cancelled:
@@ -295,6 +296,8 @@ class RunEngine:
             await self._write_end(handle.run, status, error=error, usage=usage)
         except StoreError:
             logger.exception("The end of %s was not written; it will be resumed.", handle.id)
+        # Before anybody who waits can ask for it again.
+        self._live.pop(handle.id, None)
         handle.fail(error)
 
     async def _write_end(

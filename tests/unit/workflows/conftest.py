@@ -1,0 +1,3 @@
+from tests.databases import sqlite, sqlite_url
+
+__all__ = ["sqlite", "sqlite_url"]
