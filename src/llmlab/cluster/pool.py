@@ -27,6 +27,8 @@ _LONGEST_PAUSE = 10.0
 # A worker that lived this long did not die of its start.
 _STABLE = 30.0
 _PATIENCE = 8.0
+# Starts that fail in a row, after which requests no longer wait for the next one.
+HOPELESS = 4
 # What a worker has no use for: it dials no provider and keeps no database.
 _NOT_FOR_WORKERS = frozenset(
     {"url", "port", "workers", "external_nodes", "database_url"}
@@ -72,7 +74,7 @@ class WorkerPool:
         self._processes: dict[str, Process] = {}
         self._supervisors: list[asyncio.Task[None]] = []
         self._spawned: list[asyncio.Event] = []
-        self._stopping = False
+        self._stopping = asyncio.Event()
 
     @classmethod
     def of(cls, settings: Settings, *, coordinator_url: str) -> WorkerPool:
@@ -107,21 +109,26 @@ class WorkerPool:
         await asyncio.gather(*(started.wait() for started in self._spawned))
 
     async def _supervise(self, name: str, spawned: asyncio.Event) -> None:
-        pause = _FIRST_PAUSE
-        while True:
-            self.nodes.expect(name)
+        pause, failures = _FIRST_PAUSE, 0
+        while not self._stopping.is_set():
             began = time.monotonic()
             status = await self._run(name, spawned)
-            if self._stopping:
+            if self._stopping.is_set():
                 return
-            pause = _FIRST_PAUSE if time.monotonic() - began > _STABLE else pause
+            if time.monotonic() - began > _STABLE:
+                pause, failures = _FIRST_PAUSE, 0
             self.restarts += 1
+            failures += 1
             logger.warning(
                 "%s ended with status %s; it is started again in %.1f s", name, status, pause
             )
-            if pause > 1:
+            if failures < HOPELESS:
+                self.nodes.expect(name)
+            else:
                 self.nodes.give_up_on(name)
-            await asyncio.sleep(pause)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._stopping.wait()
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _run(self, name: str, spawned: asyncio.Event) -> int | None:
@@ -133,6 +140,8 @@ class WorkerPool:
         finally:
             spawned.set()
         self._processes[name] = process
+        if self._stopping.is_set():
+            _ask_to_end(process)
         try:
             return await process.wait()
         finally:
@@ -154,25 +163,23 @@ class WorkerPool:
 
     async def stop(self) -> None:
         """Stop all workers: asked first, killed when they take too long."""
-        self._stopping = True
-        processes = list(self._processes.values())
-        for process in processes:
-            assert process.stdin is not None
-            process.stdin.close()
+        self._stopping.set()
+        for process in self._processes.values():
+            _ask_to_end(process)
+        if self._supervisors:
+            await asyncio.wait(self._supervisors, timeout=_PATIENCE)
+        for process in list(self._processes.values()):
             with contextlib.suppress(ProcessLookupError):
-                process.terminate()
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                await asyncio.gather(*(process.wait() for process in processes))
-        except TimeoutError:
-            for process in processes:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-        for supervisor in self._supervisors:
-            if not self._processes:
-                supervisor.cancel()
+                process.kill()
         await asyncio.gather(*self._supervisors, return_exceptions=True)
         self._supervisors.clear()
+
+
+def _ask_to_end(process: Process) -> None:
+    assert process.stdin is not None
+    process.stdin.close()
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
 
 
 def _open_log(path: Path) -> BinaryIO:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import orjson
 
 from llmlab.cluster.attempts import Attempts, another_node_may_help
@@ -10,12 +12,15 @@ from llmlab.cluster.links import Links, Upstream
 from llmlab.cluster.nodes import Node
 from llmlab.errors import EngineError, LabError, NodeUnreachableError
 from llmlab.protocol import sse
-from llmlab.protocol.errors import decode_error, encode_error
-from llmlab.protocol.openai import read_usage
+from llmlab.protocol.errors import encode_error
+from llmlab.protocol.openai import read_chunks, read_usage
 from llmlab.types import Usage
 
 # Enough of the end to see `data: [DONE]` in it, however the pieces are cut.
 _TAIL = 24
+_EVENT_END = re.compile(rb"\r?\n\r?\n")
+# What comes before the first token is short, or it is no stream of events.
+_LONGEST_START = 1_000_000
 # In text of the model the quotes would be escaped.
 _USAGE = b'"prompt_tokens"'
 
@@ -49,6 +54,7 @@ class Relay:
         self._upstream: Upstream | None = None
         self._first = b""
         self._shown = False
+        self._held = b""
         self._tail = b""
 
     async def start(self) -> None:
@@ -81,27 +87,43 @@ class Relay:
         await upstream.check()
         if not upstream.content_type.startswith("text/event-stream"):
             raise EngineError(f"The node {node.name} did not stream its answer.")
-        return self._looked_at(await upstream.next())
+        return await self._read(upstream)
 
-    def _looked_at(self, piece: bytes) -> bytes:
-        if not piece:
-            if self.complete:
+    async def _read(self, upstream: Upstream) -> bytes:
+        """Return what can be shown next; empty at the proper end."""
+        while piece := await upstream.next():
+            self._note(piece)
+            if not self._shown:
+                piece = self._sifted(piece)
+            if piece:
                 return piece
-            raise NodeUnreachableError(f"The node {self.node} ended its answer early.")
-        if not self._shown:
-            self._look_at_first(piece)
+        if self.complete:
+            return self._let_go(b"")
+        raise NodeUnreachableError(f"The node {self.node} ended its answer early.")
+
+    def _note(self, piece: bytes) -> None:
         if _USAGE in piece:
             self.usage = _usage_in(piece) or self.usage
         self._tail = (self._tail + piece)[-_TAIL:] if len(piece) < _TAIL else piece[-_TAIL:]
         self.complete = sse.DONE_PAYLOAD in self._tail
-        return piece
 
-    def _look_at_first(self, piece: bytes) -> None:
-        _, begins, data = piece.partition(b"data:")
-        if begins:
-            if data.lstrip().startswith(b'{"error"'):
-                raise decode_error(502, data.lstrip().partition(b"\n")[0])
+    def _sifted(self, piece: bytes) -> bytes:
+        """Hold back what shows nothing yet, so that another node can begin afresh.
+
+        Comments pass: they keep the connection open while a model is loaded.
+        """
+        *events, rest = _EVENT_END.split(self._held + piece)
+        if len(rest) > _LONGEST_START or any(_shows(event) for event in events):
             self._shown = True
+            return self._let_go(piece)
+        comments = [event for event in events if event.startswith(b":")]
+        others = [event for event in events if event and not event.startswith(b":")]
+        self._held = b"\n\n".join([*others, rest])
+        return b"".join(comment + b"\n\n" for comment in comments)
+
+    def _let_go(self, piece: bytes) -> bytes:
+        held, self._held = self._held, b""
+        return held + piece
 
     def __aiter__(self) -> Relay:
         return self
@@ -124,7 +146,7 @@ class Relay:
     async def _next(self) -> bytes:
         assert self._upstream is not None
         try:
-            return self._looked_at(await self._upstream.next())
+            return await self._read(self._upstream)
         except LabError as error:
             if self._shown or not another_node_may_help(error):
                 raise
@@ -136,9 +158,28 @@ class Relay:
         if self._upstream is not None:
             self._upstream.close()
             self._upstream = None
+        self._held = b""
         if self._from is not None:
             self._from.in_flight -= 1
             self._from = None
+
+
+def _shows(event: bytes) -> bool:
+    """Tell whether a client that has seen this event has seen a part of the answer.
+
+    Raises:
+        LabError: The event is an error, or none of OpenAI's.
+    """
+    lines = [line.strip() for line in event.split(b"\n") if line.startswith(b"data:")]
+    payload = b"\n".join(line[5:].strip() for line in lines)
+    if not payload:
+        return False
+    if payload == sse.DONE_PAYLOAD:
+        return True
+    return any(
+        chunk.text or chunk.reasoning or chunk.tool_calls or chunk.finish_reason
+        for chunk in read_chunks(payload)
+    )
 
 
 def _usage_in(piece: bytes) -> Usage | None:
