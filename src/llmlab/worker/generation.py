@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,9 @@ from llmlab.protocol.openai import (
 )
 from llmlab.types import Chunk, GenerateRequest
 from llmlab.worker.responses import Chunks, GenerationResponse
+
+# Chunks after which the rest of the process has a turn.
+_TURN = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +133,13 @@ class Generations:
     async def _generated(self, request: GenerateRequest) -> AsyncGenerator[Chunk, None]:
         chunks = self._executor.generate(request)
         try:
+            count = 0
             async for chunk in chunks:
                 yield chunk
+                count += 1
+                if count % _TURN == 0:
+                    # Buffered chunks come without waiting: others must have their turn too.
+                    await asyncio.sleep(0)
         finally:
             if isinstance(chunks, AsyncGenerator):
                 await chunks.aclose()
