@@ -23,6 +23,7 @@ import psutil
 
 from llmlab.engines.gguf import GgufInfo, inspect_gguf
 from llmlab.engines.llama_cpp_child import LOAD_FAILED
+from llmlab.engines.processors import threads_for
 from llmlab.errors import (
     ConfigurationError,
     DeadlineError,
@@ -55,7 +56,7 @@ class LaunchOptions:
         kv_type: Type of the cached keys and values.
         flash_attention: Whether flash attention must be used; else the engine decides.
         mmap: Whether weights are mapped from the file instead of read.
-        threads: Processor threads; the engine's choice without it.
+        threads: Processor threads; a number that fits model and machine without it.
         gpu_layers: Layers on the GPU; as many as fit without it.
         embeddings: Whether the model also answers embedding requests.
         check_tensors: Whether every weight is checked to be a number.
@@ -106,6 +107,8 @@ def launch(
     if info.context_length:
         length = min(options.context_length, info.context_length)
         options = replace(options, context_length=length)
+    if options.threads is None:
+        options = replace(options, threads=threads_for(info.file_size))
     process = LlamaCppProcess(path, name or path.stem, info, options)
     try:
         process.start(timeout, on_progress)

@@ -62,10 +62,9 @@ class ModelCatalog:
         Raises:
             ModelNotFoundError: There is none; the message names the ones that exist.
         """
-        models = self._all()
-        record = models.get(key) or models.get(key.removesuffix(":latest"))
+        record = self._find(key) or self._find(key.removesuffix(":latest"))
         if record is None:
-            raise ModelNotFoundError(_not_found(key, models), param="model")
+            raise ModelNotFoundError(_not_found(key, self._all()), param="model")
         return record
 
     def records(self) -> list[ModelRecord]:
@@ -134,6 +133,11 @@ class ModelCatalog:
         with self._lock:
             if record.key in self._detected:
                 self._detected[record.key] = record
+
+    def _find(self, key: str) -> ModelRecord | None:
+        with self._lock:
+            self._refresh()
+            return self._builtin.get(key) or self._added.get(key) or self._detected.get(key)
 
     def _all(self) -> dict[str, ModelRecord]:
         with self._lock:

@@ -173,9 +173,10 @@ class ModelExecutor:
 
     async def aclose(self) -> None:
         """End everything, the manager included: no load, thread or child is left."""
-        for model in self.manager.loaded():
-            await model.engine.aclose()
+        loaded = self.manager.loaded()
         await asyncio.to_thread(self.manager.close)
+        for model in loaded:
+            await model.engine.aclose()
         if self._loads:
             await asyncio.wait(list(self._loads.values()))
         await asyncio.to_thread(self._pool.shutdown)
@@ -213,7 +214,7 @@ class ModelExecutor:
                             call.see(chunk)
                             yield chunk
             except EngineCrashedError:
-                self.manager.report_crash(lease.model)
+                self.manager.report_crash(lease.model, answered=call.shown)
                 if not call.try_again():
                     raise
             else:

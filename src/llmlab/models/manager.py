@@ -163,12 +163,19 @@ class ModelManager:
             present = self._table.present()
         return [r.progress(now) for r in present if r.state is State.LOADING]
 
-    def report_crash(self, model: LoadedModel) -> None:
-        """Drop a model whose process was found dead by somebody who talks to it."""
+    def report_crash(self, model: LoadedModel, *, answered: bool = False) -> None:
+        """Drop a model whose process was found dead by somebody who talks to it.
+
+        Args:
+            model: The model.
+            answered: Whether it had begun to answer; then it is no model that only crashes.
+        """
         with self._table.changed:
             for resident in self._table.present():
                 if resident.model is model and model.process is not None:
                     self._table.bury(resident)
+            if answered:
+                self._guard.served(model.key)
 
     def unload_model(self, model_key: str, *, force: bool = False) -> bool:
         """Take a model out of memory, however it was loaded.

@@ -224,9 +224,10 @@ class ResidentTable:
         model = resident.model
         assert model is not None
         try:
-            model.engine.dispose()
+            # The process first: whoever still listens to it hears of its end, and no other error.
             if model.process is not None:
                 model.process.stop()
+            model.engine.dispose()
         finally:
             with self.changed:
                 self._leaving.remove(resident)
