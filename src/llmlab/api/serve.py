@@ -12,6 +12,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -20,7 +21,14 @@ from llmlab.protocol.access import App
 from llmlab.protocol.addresses import listen, own_url
 from llmlab.settings import Settings
 
+if TYPE_CHECKING:
+    from llmlab.cluster.nodes import NodeRegistry
+
+logger = log.get_logger(__name__)
+
 GRACE_SECONDS = 3
+# Workers that take longer than this are not waited for.
+WORKERS_SECONDS = 10.0
 KEEP_ALIVE_SECONDS = 75
 
 
@@ -65,14 +73,30 @@ async def serve_on(
     except BaseException:
         await pool.stop()
         raise
-    server = _Server(_config(settings, app), on_started=lambda: on_ready and on_ready(url))
-    stopping = asyncio.create_task(_stop_when(stop, server), name="wish to stop")
+    server = _Server(_config(settings, app))
+    ready = _say_ready(server, coordinator.nodes, lambda: on_ready and on_ready(url))
+    helpers = {
+        asyncio.create_task(_stop_when(stop, server), name="wish to stop"),
+        asyncio.create_task(ready, name="readiness"),
+    }
     try:
         await server.serve(sockets=[listener])
     finally:
-        stopping.cancel()
-        await asyncio.wait({stopping})
+        for helper in helpers:
+            helper.cancel()
+        await asyncio.wait(helpers)
         await coordinator.stop()
+
+
+async def _say_ready(server: _Server, nodes: NodeRegistry, say: Callable[[], object]) -> None:
+    """Say it when the port answers and the local workers are there, or take too long."""
+    await server.listening.wait()
+    await nodes.wait_for(lambda: not nodes.expected, timeout=WORKERS_SECONDS)
+    try:
+        say()
+    except OSError:
+        # Whoever started the lab reads no more; the lab goes on.
+        logger.info("Readiness could not be told")
 
 
 async def _stop_when(stop: asyncio.Event | None, server: uvicorn.Server) -> None:
@@ -105,15 +129,14 @@ def _config(settings: Settings, app: App) -> uvicorn.Config:
 class _Server(uvicorn.Server):
     """Uvicorn, but a signal ends it without ending the process before the workers have ended."""
 
-    def __init__(self, config: uvicorn.Config, *, on_started: Callable[[], object]) -> None:
+    def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self._on_started = on_started
+        self.listening = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then say so."""
         await super().startup(sockets=sockets)
-        if self.started:
-            self._on_started()
+        self.listening.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
