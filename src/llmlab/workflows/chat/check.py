@@ -235,9 +235,12 @@ def _quote_problem(used: Sequence[_Texts], words: Words) -> str | None:
 
 def _stranger_problem(used: Sequence[_Texts], words: Words) -> str | None:
     """A step whose strings have nothing to do with anything that was said."""
+    said = numbers_said(words.message)
     for step in used:
         texts = [text for text in step.texts if words.comparable(text)]
         if not texts or step.refers or any(words.related(text) for text in step.texts):
+            continue
+        if any(said.explain(forms) for _, forms in step.numbers):
             continue
         return (
             f"step {step.step} uses {texts[0][:60]!r}, which the request does not say; "

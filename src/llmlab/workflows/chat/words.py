@@ -10,12 +10,14 @@ from functools import cached_property
 
 from llmlab.workflows.chat.numbers import numbers_in, numbers_said
 
-_ADDRESS = re.compile(
-    r"[\w.+-]+@[\w-]+\.[\w.-]*\w"
-    r"|(?:https?://|www\.)[^\s\"'<>)\]]*[\w/]"
-    r"|(?<![\w.])[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,6}(?:/[^\s\"'<>)\]]*[\w/])?(?!\w)"
-    r"|(?<![\w.])[A-Za-z]+(?:[_-]\w+)*[_-]?\d[\w-]*(?<=\w)"
-)
+# Each is matched against one short piece of text, so that none can be made slow.
+_PIECE = re.compile(r"[^\s\"'<>()\[\]{},;|`]+")
+_EMAIL = re.compile(r"[^@]+@[\w-]+(?:\.[\w-]+)+")
+_URL = re.compile(r"(?:https?://|www\.).+", re.IGNORECASE)
+_FILE_OR_HOST = re.compile(r"[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,6}(?:[/:].*)?")
+_IDENTIFIER = re.compile(r"(?=.*\d)[A-Za-z][\w-]{3,}")
+_LONGEST_PIECE = 500
+_MOST_COMPARED = 50
 _QUOTE = re.compile(
     r"[\"\u201c\u201d\u00ab\u201e]([^\"\u201c\u201d\u00bb]{2,200})[\"\u201c\u201d\u00bb]"
     r"|(?<!\w)['\u2018]([^'\u2019]{2,200})['\u2019](?!\w)"
@@ -97,13 +99,15 @@ class Words:
     @cached_property
     def addresses(self) -> list[Address]:
         """What has to be copied to the letter."""
-        found = _ADDRESS.findall(self.message)
-        return [Address("email" if "@" in text else "address", text) for text in found]
+        pieces = (piece.rstrip(".:!?/") for piece in _PIECE.findall(self.message))
+        found = (_address(piece) for piece in pieces if len(piece) <= _LONGEST_PIECE)
+        return [address for address in found if address][:_MOST_COMPARED]
 
     @cached_property
     def quotes(self) -> list[str]:
         """What stands in quotation marks."""
-        return [double or single for double, single in _QUOTE.findall(self.message)]
+        found = [double or single for double, single in _QUOTE.findall(self.message)]
+        return found[:_MOST_COMPARED]
 
     def has(self, text: str) -> bool:
         """Whether a text was said, but for case, accents, spaces and punctuation."""
@@ -131,7 +135,7 @@ class Words:
         if self.has(text):
             return True
         words = [word for word in _WORD.findall(_folded(text)) if word not in _FILLING]
-        if any(self._knows(word) for word in words if len(word) > 2):
+        if any(self._knows(word) for word in words[:_MOST_COMPARED] if len(word) > 2):
             return True
         said = numbers_said(self.message)
         return any(said.explain(forms) for _, forms in numbers_in(text))
@@ -154,8 +158,17 @@ class Words:
 def _alike(word: str, other: str) -> bool:
     if word == other or (min(len(word), len(other)) > 3 and word[:4] == other[:4]):
         return True
-    matcher = SequenceMatcher(None, word, other, autojunk=False)
-    return matcher.real_quick_ratio() >= _LEAST_RELATED and matcher.ratio() >= _LEAST_RELATED
+    if word[0] != other[0] or max(len(word), len(other)) > 40:
+        return False
+    return SequenceMatcher(None, word, other, autojunk=False).ratio() >= _LEAST_RELATED
+
+
+def _address(piece: str) -> Address | None:
+    if _EMAIL.fullmatch(piece):
+        return Address("email", piece)
+    if any(form.fullmatch(piece) for form in (_URL, _FILE_OR_HOST, _IDENTIFIER)):
+        return Address("address", piece)
+    return None
 
 
 def _folded(text: str) -> str:

@@ -176,6 +176,9 @@ class RunEngine:
         except BaseException:
             del self._live[run.id]
             raise
+        if self._stopping:
+            self._ended(handle)
+            raise _stopped()
         self._drive(handle, RunContext(run, self.database, handle.log))
         return handle
 
