@@ -20,7 +20,8 @@ from llmlab.worker.access import api_key, node_secret
 
 logger = get_logger(__name__)
 
-WORKER_COMMAND = (sys.executable, "-m", "llmlab.worker", "--child")
+# -P: a file of the working folder must not stand in for a module.
+WORKER_COMMAND = (sys.executable, "-P", "-m", "llmlab.worker", "--child")
 
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 10.0

@@ -47,6 +47,7 @@ _NVIDIA_PROCESSES = (
 _AMD_CARDS = ("rocm-smi", "--showproductname", "--showmeminfo", "vram", "--showuse", "--json")
 _ENGINE_DEVICES = (
     sys.executable,
+    "-P",
     "-c",
     "import json, xllamacpp as x; print(json.dumps([int(d['type']) for d in x.get_device_info()]))",
 )
