@@ -116,7 +116,17 @@ def _serve_detached(settings: Settings, given: Mapping[str, Any]) -> None:
                 child.terminate()
                 raise LabError(f"The lab did not start in time. See {log}.")
             time.sleep(0.05)
+        _await_workers(running.url, deadline)
     announce(settings, running.url, stop=f"`{command_name()} stop{_home(settings)}` stops it.")
+
+
+def _await_workers(url: str, deadline: float) -> None:
+    """Wait until local workers are there; the lab says it is starting until then."""
+    from llmlab.client.client import LabClient
+
+    with LabClient(url, timeout=DETACHED_SECONDS) as client:
+        while client.health().status == "starting" and time.monotonic() < deadline:
+            time.sleep(0.1)
 
 
 def _options(given: Mapping[str, Any]) -> list[str]:
