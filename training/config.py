@@ -1,0 +1,68 @@
+"""The sizes of lab-mini and of its training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Shape of the model, in llama.cpp's terms.
+
+    Attributes:
+        vocabulary: Number of tokens.
+        width: Size of the residual stream.
+        layers: Number of blocks.
+        heads: Query heads.
+        kv_heads: Key and value heads.
+        hidden: Width of the feed-forward part.
+        context: Longest input, in tokens.
+        rope_theta: Base of the rotary embedding.
+        epsilon: Of the RMS norms.
+    """
+
+    vocabulary: int
+    width: int = 256
+    layers: int = 6
+    heads: int = 4
+    kv_heads: int = 2
+    hidden: int = 704
+    context: int = 2048
+    rope_theta: float = 10000.0
+    epsilon: float = 1e-5
+
+    @property
+    def head_width(self) -> int:
+        """Size of one head."""
+        return self.width // self.heads
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How it is trained.
+
+    Attributes:
+        seed: Of data and weights.
+        steps: Optimizer steps; with `minutes`, only an upper bound.
+        minutes: Wall-clock budget; the learning rate follows it where it is given.
+        rows: Rows of a batch.
+        row_tokens: Tokens of a row.
+        learning_rate: Peak, for all weights.
+        warmup: Steps of linear warm-up.
+        decay: Last share of the training in which the rate falls to zero.
+        context_weight: Loss weight of tokens that are not the answer.
+        checkpoint_seconds: Time between checkpoints.
+        word_merges: Learnt merges of letters in the tokenizer.
+    """
+
+    seed: int = 1
+    steps: int = 3000
+    minutes: float | None = None
+    rows: int = 8
+    row_tokens: int = 768
+    learning_rate: float = 3e-3
+    warmup: int = 40
+    decay: float = 0.45
+    context_weight: float = 0.1
+    checkpoint_seconds: float = 180.0
+    word_merges: int = 480

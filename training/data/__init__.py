@@ -1,0 +1,1 @@
+"""Generates lab-mini's training data, one module per ability, from a seed."""

@@ -1,0 +1,264 @@
+"""What lab-mini says: answers composed from results, plain steps, and direct chat."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+from llmlab.workflows.chat.prompting import composer_messages, fill_references, step_messages
+from training.data import calculator, chained, lookup, talk
+from training.data.invented import draw as draw_call
+from training.data.phrasing import Source
+from training.data.sample import Request, Sample, Step
+from training.data.words import Words
+
+_SYSTEMS = (
+    "",
+    "",
+    "You are a helpful assistant.",
+    "You are a helpful assistant.",
+    "You are LLM Lab's assistant.",
+    "You are lab-mini.",
+    "Answer briefly.",
+    "You are a friendly assistant. Be short.",
+)
+_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+_MONTHS = (
+    "January February March April May June July August September October November December".split()
+)
+_PROBLEMS = (
+    "division by zero",
+    "timed out",
+    "the page was not found",
+    "no connection",
+    "the expression is not valid",
+    "access denied",
+    "the number is too large",
+    "no such host",
+    "HTTP 404",
+    "HTTP 500",
+    "rate limit reached",
+)
+
+# Longer ones are refused, as a calculator would; lab-mini need not copy them.
+_LONGEST_NUMBER = 24
+
+Result = tuple[str, str | None, str]
+
+
+def composer_sample(source: Source, words: Words) -> Sample:
+    """Results of one to three steps, and the answer made from them."""
+    if source.chance(0.12):
+        return _passed_on(source, words)
+    request = _request(source, words)
+    results: list[Result] = []
+    sentences: list[str] = []
+    values: list[str] = []
+    for step in request.steps:
+        output, sentence = _outcome(source, words, step, values)
+        results.append((step.instruction, step.tool, output))
+        sentences.append(sentence)
+        if output.startswith("Error"):
+            break
+    answer = _answer(request, sentences)
+    history = talk.some_history(source, words) if source.chance(0.1) else ()
+    messages = composer_messages(request.message, results, history or request.history)
+    return Sample("compose", messages, answer)
+
+
+def step_sample(source: Source, words: Words) -> Sample:
+    """A plain step: talk, something beyond reach, or a text made from a result."""
+    if source.chance(0.25):
+        return _told_sample(source, words)
+    exchange = talk.beyond(source, words) if source.chance(0.25) else talk.draw(source, words)
+    history = exchange.history or _maybe_history(source, words)
+    messages = step_messages(exchange.message, "Answer the user.", (), history)
+    return Sample(f"step-{exchange.kind}", messages, exchange.answer)
+
+
+def chat_sample(source: Source, words: Words) -> Sample:
+    """A direct chat without planner, with some system message or none."""
+    exchange = talk.beyond(source, words) if source.chance(0.25) else talk.draw(source, words)
+    history = exchange.history or _maybe_history(source, words)
+    system = source.rng.choice(_SYSTEMS)
+    messages = [{"role": "system", "content": system}] if system else []
+    for asked, said in history:
+        messages += [{"role": "user", "content": asked}, {"role": "assistant", "content": said}]
+    messages.append({"role": "user", "content": exchange.message})
+    return Sample(f"chat-{exchange.kind}", messages, exchange.answer)
+
+
+def calculator_output(source: Source, value: str) -> str:
+    """A number in the forms in which calculators hand it out."""
+    forms: tuple[Callable[[], str], ...] = (
+        lambda: value,
+        lambda: value,
+        lambda: value,
+        lambda: json.dumps({"result": value}),
+        lambda: f'{{"result": {value}}}',
+        lambda: f'{{"value": {value}}}',
+        lambda: f"Result: {value}",
+        lambda: f"= {value}",
+    )
+    return source.rng.choice(forms)()
+
+
+def _passed_on(source: Source, words: Words) -> Sample:
+    """The result of a single plain step is the answer already."""
+    exchange = talk.draw(source, words)
+    results = [("Answer the user.", None, exchange.answer)]
+    messages = composer_messages(exchange.message, results, exchange.history)
+    return Sample("compose-plain", messages, exchange.answer)
+
+
+def _request(source: Source, words: Words) -> Request:
+    makers: tuple[tuple[float, Callable[[], Request]], ...] = (
+        (3.0, lambda: _calculation(source)),
+        (1.2, lambda: Request("search", *_one(lookup.search(source, words)))),
+        (1.0, lambda: Request("browser", *_one(lookup.browse(source, words)))),
+        (0.7, lambda: Request("datetime", *_one(lookup.clock(source, with_zone=False)))),
+        (1.0, lambda: _new_tool(source, words)),
+        (2.6, lambda: _chain(source, words)),
+        (0.3, lambda: chained.follow_up(source)),
+    )
+    (make,) = source.rng.choices([maker for _, maker in makers], [weight for weight, _ in makers])
+    return make()
+
+
+def _chain(source: Source, words: Words) -> Request:
+    allowed = ("calculator", "web_search", "browser", "datetime")
+    # The lab ships with the calculator only, so its chains come most often.
+    return chained.draw(source, words, allowed[: source.rng.choice((1, 1, 4))])
+
+
+def _one(drawn: tuple[str, Step]) -> tuple[str, tuple[Step, ...]]:
+    return drawn[0], (drawn[1],)
+
+
+def _calculation(source: Source) -> Request:
+    message, expression = calculator.request(source)
+    return Request("calculator", message, (calculator.step(expression),))
+
+
+def _new_tool(source: Source, words: Words) -> Request:
+    call = draw_call(source, words)
+    return Request("unseen", call.message, (call.step,))
+
+
+def _outcome(source: Source, words: Words, step: Step, values: list[str]) -> tuple[str, str]:
+    """The output of a step and the sentence that tells it; `values` collects bare outputs."""
+    if step.tool is not None and source.chance(0.06):
+        problem = source.rng.choice(_PROBLEMS)
+        return f"Error: {problem}", f"That did not work: {problem}."
+    if step.tool == "calculator":
+        return number_outcome(source, step, values)
+    values.append("")
+    if step.tool == "datetime":
+        text = _moment(source)
+        return text, f"It is {text}."
+    if step.tool in ("web_search", "browser"):
+        text, first = _page(source, words, step.tool)
+        return text, f"{'I found this' if step.tool == 'web_search' else 'The page says'}: {first}"
+    if step.tool is None:
+        text = words.sentence()
+        return text, text
+    return _done(source, words)
+
+
+def number_outcome(source: Source, step: Step, values: list[str]) -> tuple[str, str]:
+    """The calculator's output and the sentence that tells it.
+
+    Args:
+        source: Of the output's form.
+        step: A calculator step; its references are filled from `values`.
+        values: Bare results of the steps so far; this one's is appended.
+    """
+    try:
+        expression = fill_references(step.args["expression"], values)
+        value = calculator.result_text(calculator.value_of(expression))
+    except (ArithmeticError, ValueError) as error:
+        problem = "division by zero" if isinstance(error, ZeroDivisionError) else "not a number"
+        return f"Error: {problem}", f"That did not work: {problem}."
+    if len(value) > _LONGEST_NUMBER:
+        return "Error: the number is too large", "That did not work: the number is too large."
+    values.append(value)
+    return calculator_output(source, value), f"The answer is {value}."
+
+
+def _moment(source: Source) -> str:
+    rng = source.rng
+    year, month, day = rng.randint(2024, 2032), rng.randint(1, 12), rng.randint(1, 28)
+    hour, minute, second = rng.randint(0, 23), rng.randint(0, 59), rng.randint(0, 59)
+    forms = (
+        f"{year}-{month:02d}-{day:02d} {hour:02d}:{minute:02d}",
+        f"{year}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}+00:00",
+        f"{rng.choice(_DAYS)}, {day} {_MONTHS[month - 1]} {year}, {hour:02d}:{minute:02d}",
+        f"{rng.choice(_DAYS)} {year}-{month:02d}-{day:02d} {hour:02d}:{minute:02d}:{second:02d} UTC",
+    )
+    return rng.choice(forms)
+
+
+def _page(source: Source, words: Words, tool: str) -> tuple[str, str]:
+    """A page or search results, and the first sentence of it."""
+    count = source.rng.choice((1, 1, 2, 3, 4, 8))
+    sentences = [words.sentence() for _ in range(count)]
+    title = words.topic().capitalize()
+    if tool == "browser":
+        forms = (" ".join(sentences), f"{title}\n" + " ".join(sentences), "\n".join(sentences))
+        return source.rng.choice(forms), sentences[0]
+    forms = (
+        " ".join(sentences),
+        "\n".join(f"- {sentence}" for sentence in sentences),
+        "\n".join(f"{words.url()}: {sentence}" for sentence in sentences),
+        "\n".join(f"{words.topic().capitalize()} ({words.url()})\n{text}" for text in sentences),
+        json.dumps([{"title": title, "url": words.url(), "snippet": text} for text in sentences]),
+    )
+    return source.rng.choice(forms), sentences[0]
+
+
+def _done(source: Source, words: Words) -> tuple[str, str]:
+    if source.chance(0.3):
+        done = source.rng.choice(("ok", "done", "OK", "success", "true", "Done."))
+        return done, "Done."
+    forms: tuple[Callable[[], str], ...] = (
+        words.sentence,
+        words.topic,
+        lambda: str(source.rng.randint(0, 99999)),
+        lambda: (
+            f"{source.rng.randint(-9, 39)} degrees, {source.rng.choice(('sunny', 'rain', 'snow', 'clouds'))}"
+        ),
+    )
+    text = source.rng.choice(forms)()
+    return text, f"The result is: {text}"
+
+
+def _answer(request: Request, sentences: Sequence[str]) -> str:
+    """One answer: the last word of a chain, or all results in order."""
+    last = request.steps[len(sentences) - 1]
+    if len(sentences) == 1:
+        return sentences[0]
+    if request.kind == "chain" and (last.tool != "browser" or len(sentences) == 2):
+        return sentences[-1]
+    return "\n".join(f"{number}. {text}" for number, text in enumerate(sentences, 1))
+
+
+def _told_sample(source: Source, words: Words) -> Sample:
+    """A plain step after others: lab-mini quotes the first sentence, which it can do."""
+    request = chained.draw(source, words, ("calculator", "web_search", "browser"))
+    while request.steps[-1].tool is not None:
+        request = chained.draw(source, words, ("calculator", "web_search", "browser"))
+    results: list[Result] = []
+    values: list[str] = []
+    told = ""
+    for step in request.steps[:-1]:
+        output, told = _outcome(source, words, step, values)
+        results.append((step.instruction, step.tool, output))
+    final = request.steps[-1]
+    messages = step_messages(request.message, final.instruction, results)
+    if final in (chained.TRANSLATE, chained.WRITE):
+        told = f"I am too small for that. {told}"
+    return Sample("step-told", messages, told)
+
+
+def _maybe_history(source: Source, words: Words) -> tuple[tuple[str, str], ...]:
+    return talk.some_history(source, words) if source.chance(0.12) else ()

@@ -1,0 +1,185 @@
+"""Requests for the calculator: sums, percentages, powers, literal expressions, word problems."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from training.data.calculator_phrasings import (
+    NAMED,
+    NAMED_COMMANDS,
+    NAMED_QUESTIONS,
+    STORIES,
+    Family,
+)
+from training.data.numbers import Number, Numbers
+from training.data.phrasing import Source, ask, command, fill, polish
+from training.data.sample import Step
+from training.data.words import NAMES
+
+CALCULATE = "Calculate."
+_SIGNS = {
+    "+": ("+", "+", "+", " plus ", "plus"),
+    "-": ("-", "-", "-", " minus ", "minus"),
+    "*": ("*", "*", "*", "x", "×", "times", "multiplied by"),
+    "/": ("/", "/", "/", "÷", "divided by", "over"),
+    "**": ("^", "**", "**", "to the power of"),
+}
+
+
+@dataclass(frozen=True)
+class Sum:
+    """A calculation.
+
+    Attributes:
+        thing: How it is named inside a request ("the sum of 2 and 3").
+        expression: What the calculator is given.
+        form: `thing` is asked for, `action` is commanded, `whole` is a request by itself.
+    """
+
+    thing: str
+    expression: str
+    form: str
+
+
+def step(expression: str) -> Step:
+    """The plan step that evaluates an expression."""
+    return Step("calculator", {"expression": expression}, CALCULATE)
+
+
+def request(source: Source) -> tuple[str, str]:
+    """A request and the expression that answers it."""
+    drawn = draw(source)
+    if drawn.form == "action":
+        return command(source, drawn.thing), drawn.expression
+    if drawn.form == "thing":
+        return ask(source, drawn.thing), drawn.expression
+    return polish(source, drawn.thing), drawn.expression
+
+
+def draw(source: Source) -> Sum:
+    """One calculation in some wording."""
+    makers: tuple[tuple[float, Callable[[Source], Sum]], ...] = (
+        (0.22, _literal_pair),
+        (0.2, _literal_long),
+        (0.2, lambda s: _family(s, NAMED, "thing")),
+        (0.12, lambda s: _family(s, NAMED_COMMANDS, "action")),
+        (0.1, lambda s: _family(s, NAMED_QUESTIONS, "whole")),
+        (0.16, lambda s: _family(s, STORIES, "whole")),
+    )
+    weights = [weight for weight, _ in makers]
+    (maker,) = source.rng.choices([make for _, make in makers], weights)
+    return maker(source)
+
+
+def value_of(expression: str) -> float | int:
+    """Evaluates an expression of the generator's own grammar.
+
+    Raises:
+        ValueError: It has anything in it but numbers, brackets, operators and sqrt.
+        ArithmeticError: It has no finite value.
+    """
+    if not re.fullmatch(r"(?:sqrt\(|[-+*/%() .0-9])+", expression):
+        raise ValueError(f"not an expression: {expression!r}")
+    # Leading zeros ("007") are no Python number; the calculator takes them.
+    plain = re.sub(r"(?<![\d.])0+(?=\d)", "", expression)
+    try:
+        result = eval(plain, {"__builtins__": {}}, {"sqrt": math.sqrt})  # noqa: S307 (own grammar only)
+    except (SyntaxError, TypeError) as error:
+        raise ValueError(f"not an expression: {expression!r}") from error
+    if not isinstance(result, int | float):
+        raise ValueError(f"not a number: {expression!r}")
+    return result
+
+
+def result_text(value: float) -> str:
+    """A value as the calculator prints it."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        value = int(value)
+    return str(value) if isinstance(value, int) else repr(round(value, 10))
+
+
+def _family(source: Source, families: tuple[Family, ...], form: str) -> Sum:
+    family = source.rng.choice(families)
+    slots = {name: _slot(source, name, family) for name in family.slots}
+    said = {name: number.said for name, number in slots.items()}
+    written = {name: number.written for name, number in slots.items()}
+    said["who"] = source.rng.choice(NAMES)
+    return Sum(source.phrase(family.phrasings, said), fill(family.expression, written), form)
+
+
+def _slot(source: Source, name: str, family: Family) -> Number:
+    numbers = Numbers(source.rng)
+    if name in family.ranges:
+        return numbers.between(*family.ranges[name])
+    if name == "p":
+        return _percentage(numbers)
+    return numbers.price() if name == "price" else numbers.any()
+
+
+def _percentage(numbers: Numbers) -> Number:
+    if numbers.rng.random() < 0.15:
+        text = f"{numbers.rng.randint(1, 99)}.{numbers.rng.choice((5, 25, 75, 2))}"
+        return Number(text, text)
+    text = str(numbers.rng.randint(1, 99))
+    return Number(text, text)
+
+
+def _literal_pair(source: Source) -> Sum:
+    left, right = Numbers(source.rng).any(), Numbers(source.rng).any()
+    sign = source.rng.choice(("+", "-", "*", "*", "/"))
+    said = _joined(source, left.said, sign, right.said)
+    return Sum(said, f"{left.written} {sign} {right.written}", "thing")
+
+
+def _joined(source: Source, left: str, sign: str, right: str) -> str:
+    spoken = source.rng.choice(_SIGNS[sign]).strip()
+    # Symbols may stand close; words may not.
+    close = not spoken.isalpha() or spoken == "x"
+    gap = "" if " " not in spoken and close and source.chance(0.4) else " "
+    return f"{left}{gap}{spoken}{gap}{right}"
+
+
+def _literal_long(source: Source) -> Sum:
+    """An expression typed as such: three to five numbers, brackets, powers, signs."""
+    written = _nested(source, source.rng.choice((3, 3, 3, 4, 4, 5)))
+    said = written
+    if source.chance(0.5):
+        said = said.replace(" ", "")
+    if source.chance(0.25) and "sqrt" not in said:
+        times = source.rng.choice(("x", "×"))
+        said = re.sub(r"(?<!\*)\*(?!\*)", times, said)
+    if source.chance(0.4):
+        said = said.replace("**", "^")
+    if source.chance(0.15):
+        said = said.replace("/", "÷")
+    return Sum(said, written, "thing")
+
+
+def _nested(source: Source, count: int) -> str:
+    if count == 1:
+        return _operand(source)
+    left = source.rng.randint(1, count - 1)
+    sign = source.rng.choices(("+", "-", "*", "/", "**", "%"), (5, 4, 5, 3, 1, 0.3))[0]
+    if sign == "**":
+        base = _nested(source, count - 1)
+        return f"{_bracketed(base)} ** {source.rng.randint(2, 6)}"
+    parts = [_nested(source, left), _nested(source, count - left)]
+    wanted = [" " in part and (sign in "*/%" or source.chance(0.3)) for part in parts]
+    parts = [_bracketed(part) if needs else part for part, needs in zip(parts, wanted, strict=True)]
+    return f"{parts[0]} {sign} {parts[1]}"
+
+
+def _bracketed(part: str) -> str:
+    return f"({part})" if " " in part else part
+
+
+def _operand(source: Source) -> str:
+    numbers = Numbers(source.rng)
+    if source.chance(0.02):
+        return f"sqrt({source.rng.randint(2, 9999)})"
+    if source.chance(0.15):
+        return numbers.decimal().written
+    return numbers.integer(source.rng.choice((1, 1, 1, 2, 2, 3, 4))).written

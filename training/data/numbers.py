@@ -1,0 +1,83 @@
+"""Numbers as people write them and as an expression wants them."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+_UNITS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+    "fifteen sixteen seventeen eighteen nineteen"
+).split()
+_TENS = "_ _ twenty thirty forty fifty sixty seventy eighty ninety".split()
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number.
+
+    Attributes:
+        said: As it stands in the request: "1,250" or "twelve".
+        written: As it stands in an expression: "1250" or "12".
+    """
+
+    said: str
+    written: str
+
+
+def spelled(value: int) -> str:
+    """English words for 0 to 999."""
+    if value < 20:
+        return _UNITS[value]
+    if value < 100:
+        tens, units = divmod(value, 10)
+        return _TENS[tens] + (f"-{_UNITS[units]}" if units else "")
+    hundreds, rest = divmod(value, 100)
+    head = f"{_UNITS[hundreds]} hundred"
+    return f"{head} and {spelled(rest)}" if rest else head
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Draws numbers of all sizes and spellings."""
+
+    rng: random.Random
+
+    def any(self) -> Number:
+        """An integer of up to six digits, or a decimal."""
+        return self.decimal() if self.rng.random() < 0.2 else self.integer()
+
+    def integer(self, digits: int | None = None) -> Number:
+        """An integer, now and then in words or with a thousands separator."""
+        digits = digits or self.rng.choice((1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 6))
+        value = self.rng.randint(10 ** (digits - 1) if digits > 1 else 1, 10**digits - 1)
+        if self.rng.random() < 0.25:
+            value = round(value, -self.rng.randint(1, 3)) or value
+        return self._said(value)
+
+    def between(self, low: int, high: int) -> Number:
+        """An integer in a range, now and then in words."""
+        return self._said(self.rng.randint(low, high))
+
+    def decimal(self) -> Number:
+        """A number with one to three decimals."""
+        places = self.rng.choice((1, 2, 2, 2, 3))
+        whole = self.rng.randint(0, 10 ** self.rng.choice((1, 2, 2, 3, 4)))
+        text = f"{whole}.{self.rng.randint(0, 10**places - 1):0{places}d}"
+        return Number(text, text)
+
+    def price(self) -> Number:
+        """A price with cents, or a round one."""
+        if self.rng.random() < 0.4:
+            return self.between(2, 900)
+        cents = self.rng.choice((99, 50, 49, 95, 25, 75, self.rng.randint(0, 99)))
+        text = f"{self.rng.randint(0, 10 ** self.rng.randint(1, 3))}.{cents:02d}"
+        return Number(text, text)
+
+    def _said(self, value: int) -> Number:
+        written = str(value)
+        if value < 1000 and self.rng.random() < 0.08:
+            return Number(spelled(value), written)
+        if value >= 1000 and self.rng.random() < 0.2:
+            return Number(f"{value:,}", written)
+        return Number(written, written)

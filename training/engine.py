@@ -1,0 +1,67 @@
+"""Runs a GGUF file in llama.cpp, greedily, for evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from xllamacpp import CommonParams, Server
+
+from llmlab.workflows.chat.prompting import ToolDescription
+
+
+class Engine:
+    """llama.cpp on one file, in this process."""
+
+    def __init__(self, path: Path, threads: int = 1, slots: int = 1) -> None:
+        parameters = CommonParams()
+        parameters.model.path = str(path)
+        parameters.n_ctx = 2048 * slots
+        parameters.n_parallel = slots
+        parameters.cpuparams.n_threads = threads
+        parameters.cpuparams_batch.n_threads = threads
+        parameters.warmup = False
+        parameters.verbosity = 0
+        self._server = Server(parameters)
+
+    def reply(
+        self,
+        messages: Sequence[dict[str, Any]],
+        tools: Sequence[ToolDescription] = (),
+        schema: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """The assistant message that the model gives, greedily.
+
+        Args:
+            messages: The conversation so far.
+            tools: Native tools.
+            schema: JSON schema that the answer is held to.
+
+        Raises:
+            RuntimeError: The engine answers with an error.
+        """
+        request: dict[str, Any] = {
+            "messages": list(messages),
+            "temperature": 0,
+            "max_tokens": 400,
+            "cache_prompt": True,
+        }
+        if tools:
+            request["tools"] = [_native(tool) for tool in tools]
+        if schema is not None:
+            request["response_format"] = {"type": "json_schema", "json_schema": {"schema": schema}}
+        answer = self._server.handle_chat_completions(request)
+        if "choices" not in answer:
+            raise RuntimeError(f"the engine answers {answer}")
+        message: dict[str, Any] = answer["choices"][0]["message"]
+        return message
+
+
+def _native(tool: ToolDescription) -> dict[str, Any]:
+    function = {
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": tool.parameters,
+    }
+    return {"type": "function", "function": function}

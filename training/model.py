@@ -1,0 +1,139 @@
+"""The Llama architecture in PyTorch, small and plain."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from training.config import ModelConfig
+
+
+class Attention(nn.Module):
+    """Grouped-query attention with rotary positions."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        kv_width = config.kv_heads * config.head_width
+        self.query = nn.Linear(config.width, config.width, bias=False)
+        self.key = nn.Linear(config.width, kv_width, bias=False)
+        self.value = nn.Linear(config.width, kv_width, bias=False)
+        self.output = nn.Linear(config.width, config.width, bias=False)
+
+    def forward(self, hidden: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
+        """Shapes: hidden (batch, tokens, width), mask as `additive` gives it."""
+        batch, tokens, _ = hidden.shape
+        shape = (batch, tokens, -1, self.config.head_width)
+        query = rotate(self.query(hidden).view(shape), rotation).transpose(1, 2)
+        key = rotate(self.key(hidden).view(shape), rotation).transpose(1, 2)
+        value = self.value(hidden).view(shape).transpose(1, 2)
+        repeats = self.config.heads // self.config.kv_heads
+        key = key.repeat_interleave(repeats, dim=1)
+        value = value.repeat_interleave(repeats, dim=1)
+        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        return self.output(mixed.transpose(1, 2).reshape(batch, tokens, -1))
+
+
+class FeedForward(nn.Module):
+    """SwiGLU."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.gate = nn.Linear(config.width, config.hidden, bias=False)
+        self.up = nn.Linear(config.width, config.hidden, bias=False)
+        self.down = nn.Linear(config.hidden, config.width, bias=False)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Keeps the shape."""
+        return self.down(functional.silu(self.gate(hidden)) * self.up(hidden))
+
+
+class Block(nn.Module):
+    """Attention and feed-forward, each behind a norm and around a residual."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.attention_norm = nn.RMSNorm(config.width, eps=config.epsilon)
+        self.attention = Attention(config)
+        self.feed_forward_norm = nn.RMSNorm(config.width, eps=config.epsilon)
+        self.feed_forward = FeedForward(config)
+
+    def forward(self, hidden: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
+        """Keeps the shape."""
+        hidden = hidden + self.attention(self.attention_norm(hidden), rotation, mask)
+        return hidden + self.feed_forward(self.feed_forward_norm(hidden))
+
+
+class LabMini(nn.Module):
+    """The whole model; the output layer is the embedding."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocabulary, config.width)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.norm = nn.RMSNorm(config.width, eps=config.epsilon)
+        self.apply(self._initialise)
+
+    def forward(self, tokens: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
+        """Logits.
+
+        Args:
+            tokens: Ids, (batch, tokens).
+            positions: Position of each token in its conversation, (batch, tokens).
+            mask: 0 where a token may look, else -inf, (batch, 1, tokens, tokens).
+
+        Returns:
+            (batch, tokens, vocabulary).
+        """
+        rotation = rotations(self.config, positions)
+        hidden = self.embedding(tokens)
+        for block in self.blocks:
+            hidden = block(hidden, rotation, mask)
+        logits: Tensor = functional.linear(self.norm(hidden), self.embedding.weight)
+        return logits
+
+    def _initialise(self, module: nn.Module) -> None:
+        if isinstance(module, nn.Linear | nn.Embedding):
+            nn.init.normal_(module.weight, std=0.02)
+
+
+def rotations(config: ModelConfig, positions: Tensor) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of the rotary embedding, (batch, tokens, 1, head_width / 2)."""
+    pairs = torch.arange(0, config.head_width, 2, device=positions.device)
+    frequencies = config.rope_theta ** (-pairs.float() / config.head_width)
+    angles = positions[:, :, None, None].float() * frequencies
+    return angles.cos(), angles.sin()
+
+
+def rotate(heads: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
+    """Rotates neighbouring pairs, as GGUF's llama does: no permutation is needed at export."""
+    cosine, sine = rotation
+    even, odd = heads.float().unflatten(-1, (-1, 2)).unbind(-1)
+    turned = torch.stack((even * cosine - odd * sine, even * sine + odd * cosine), dim=-1)
+    return turned.flatten(-2).to(heads.dtype)
+
+
+def branch_mask(documents: Tensor, branches: Tensor) -> Tensor:
+    """Who may look at whom: earlier tokens of the own branch and of the own shared block.
+
+    Args:
+        documents: (batch, tokens); -1 is padding, which looks at padding.
+        branches: (batch, tokens); 0 is the shared block.
+
+    Returns:
+        (batch, 1, tokens, tokens), True where the second last axis may see the last.
+    """
+    size = documents.shape[1]
+    causal = torch.ones(size, size, dtype=torch.bool, device=documents.device).tril()
+    same_document = documents[:, :, None] == documents[:, None, :]
+    seen = branches[:, None, :]
+    visible = (seen == 0) | (seen == branches[:, :, None])
+    return (causal & same_document & visible)[:, None]
+
+
+def additive(mask: Tensor) -> Tensor:
+    """The mask as PyTorch's CPU attention takes it fastest: bfloat16, 0 or -inf."""
+    zeros = torch.zeros(mask.shape, dtype=torch.bfloat16, device=mask.device)
+    return zeros.masked_fill_(~mask, float("-inf"))

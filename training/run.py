@@ -1,0 +1,75 @@
+"""One command for all of it: train, export, evaluate, ship.
+
+python -m training.run --minutes 45
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import torch
+
+from training.config import TrainConfig
+from training.export import NAME, export
+from training.model import LabMini
+from training.tokenizer import Vocabulary
+from training.train import load, train
+
+VERSION = "0.1.0"
+_ROOT = Path(__file__).resolve().parent.parent
+SHIPPED = _ROOT / "src/llmlab/models/builtin"
+
+
+def main() -> None:
+    """Parses the arguments and runs the stages."""
+    arguments = _parser().parse_args()
+    torch.set_num_threads(arguments.threads)
+    config = replace(
+        TrainConfig(), seed=arguments.seed, steps=arguments.steps, minutes=arguments.minutes
+    )
+    stage = load(arguments.folder) if arguments.export_only else train(config, arguments.folder)
+    ship(*stage, arguments.output)
+
+
+def ship(model: LabMini, vocabulary: Vocabulary, output: Path) -> None:
+    """Writes the GGUF file and, beside it, what the catalog says about it."""
+    output.mkdir(parents=True, exist_ok=True)
+    path = output / f"{NAME}.gguf"
+    export(model, vocabulary, VERSION, path)
+    card = {
+        "name": NAME,
+        "version": VERSION,
+        "file": path.name,
+        "sha256": sha256(path.read_bytes()).hexdigest(),
+        "bytes": path.stat().st_size,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "context_length": model.config.context,
+        "quantization": "Q8_0",
+        "demo": True,
+        "note": "A tiny demo model: it plans with tools and answers plain small talk. "
+        "Add a larger model for real work.",
+    }
+    (output / f"{NAME}.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    print(f"{path}: {card['bytes']} bytes, sha256 {card['sha256']}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, default=_ROOT / "build/lab-mini")
+    parser.add_argument("--output", type=Path, default=SHIPPED)
+    parser.add_argument("--seed", type=int, default=TrainConfig.seed)
+    parser.add_argument("--steps", type=int, default=TrainConfig.steps)
+    parser.add_argument("--minutes", type=float, help="wall-clock budget of the training")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument(
+        "--export-only", action="store_true", help="export the newest checkpoint, train nothing"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    main()

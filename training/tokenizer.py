@@ -1,0 +1,160 @@
+"""A byte-level BPE that splits a word the same way wherever it stands.
+
+Merges of letters are learnt on words without the space before them; those of a space and a piece
+come last. So "apple" is the same pieces after a space, a quote or a slash (but for the space in
+the first), and copying from a request into JSON is copying pieces. Digits stay single.
+The pre-tokenizer is that of Qwen 2, which llama.cpp knows by name.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from tokenizers import AddedToken, Regex, Tokenizer, models, pre_tokenizers
+
+from training.template import CALL_END, CALL_START, END, START
+
+SPECIALS = (END, START, CALL_START, CALL_END)
+PRE_TOKENIZER = "qwen2"
+_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+# How byte-level BPE writes a space and a line end.
+_SPACE, _LINE_END = "\u0120", "\u010a"
+_WORD = re.compile(r"[A-Za-z]{2,}")
+# Runs of marks that plans are full of, each built from shorter ones.
+_MARKS = (
+    '":', '",', '{"', '"}', "},", "]}", '[{"', '"},', '"}]}', ':"', "}}", "{{", "**", '."', '."}',
+    '."},', '."}]}', "://", "--", '["', '"]', "...", "?\n", ".\n", ":\n", '}}"', ')"', ')"}', ')"},',
+    '"?', "}\n", ")\n",
+)  # fmt: skip
+_SPACED_MARKS = (
+    "+",
+    "-",
+    "*",
+    "/",
+    "**",
+    "%",
+    "=",
+    "(",
+    '"',
+    '{"',
+    '[{"',
+    "{",
+    "{{",
+    "[",
+    "`",
+    "'",
+)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Tokens in the order of their ids, and merges in the order of their rank."""
+
+    tokens: tuple[str, ...]
+    merges: tuple[tuple[str, str], ...]
+
+    def save(self, path: Path) -> None:
+        """Writes it as JSON."""
+        text = json.dumps({"tokens": self.tokens, "merges": self.merges}, ensure_ascii=False)
+        path.write_text(text, encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Vocabulary:
+        """Reads what `save` wrote."""
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        merges = tuple((left, right) for left, right in stored["merges"])
+        return cls(tuple(stored["tokens"]), merges)
+
+    @cached_property
+    def encoder(self) -> Tokenizer:
+        """The tokenizer that training uses."""
+        ids = {token: index for index, token in enumerate(self.tokens)}
+        encoder = Tokenizer(models.BPE(vocab=ids, merges=list(self.merges)))
+        encoder.pre_tokenizer = pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Split(Regex(_SPLIT), "isolated"),
+                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+            ]
+        )
+        encoder.add_special_tokens([AddedToken(token, normalized=False) for token in SPECIALS])
+        return encoder
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text; special tokens written out in it are recognised."""
+        ids: list[int] = self.encoder.encode(text).ids
+        return ids
+
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        """Lower-case word pieces, for practice in copying."""
+        words = (token for token in self.tokens if token.isascii() and token.isalpha())
+        return tuple(word for word in words if word.islower())
+
+
+def learn(texts: Iterable[str], word_merges: int) -> Vocabulary:
+    """Learns a vocabulary from texts.
+
+    Args:
+        texts: What the model will read and write.
+        word_merges: How many merges of letters to learn.
+    """
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(_WORD.findall(text))
+    merges = _learn_merges(counts, word_merges)
+    letters = [chr(code) for code in (*range(65, 91), *range(97, 123))]
+    words = letters + [left + right for left, right in merges]
+    merges += _mark_merges()
+    merges += [(_SPACE, word) for word in words]
+    tokens = dict.fromkeys((*sorted(pre_tokenizers.ByteLevel.alphabet()), *map("".join, merges)))
+    return Vocabulary((*tokens, *SPECIALS), tuple(merges))
+
+
+def _learn_merges(counts: Counter[str], wanted: int) -> list[tuple[str, str]]:
+    """Plain BPE over words that stand alone."""
+    words = {tuple(word): count for word, count in counts.items()}
+    merges: list[tuple[str, str]] = []
+    while len(merges) < wanted:
+        pairs: Counter[tuple[str, str]] = Counter()
+        for pieces, count in words.items():
+            for pair in zip(pieces, pieces[1:], strict=False):
+                pairs[pair] += count
+        if not pairs:
+            break
+        best = max(pairs, key=lambda pair: (pairs[pair], pair))
+        merges.append(best)
+        words = {_merged(pieces, best): count for pieces, count in words.items()}
+    return merges
+
+
+def _merged(pieces: Sequence[str], pair: tuple[str, str]) -> tuple[str, ...]:
+    merged: list[str] = []
+    for piece in pieces:
+        if merged and (merged[-1], piece) == pair:
+            merged[-1] += piece
+        else:
+            merged.append(piece)
+    return tuple(merged)
+
+
+def _mark_merges() -> list[tuple[str, str]]:
+    """Merges that build each mark from what the merges before leave of it."""
+    merges: list[tuple[str, str]] = []
+    shortest_first = sorted(_MARKS, key=lambda mark: (len(mark), mark))
+    for mark in (*shortest_first, *(_SPACE + mark for mark in _SPACED_MARKS)):
+        pieces = tuple(mark.replace("\n", _LINE_END))
+        for merge in merges:
+            pieces = _merged(pieces, merge)
+        while len(pieces) > 1:
+            merges.append((pieces[0], pieces[1]))
+            pieces = (pieces[0] + pieces[1], *pieces[2:])
+    return merges
