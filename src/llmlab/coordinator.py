@@ -207,6 +207,10 @@ class Coordinator:
         await asyncio.to_thread(write_atomic, path, orjson.dumps(state), mode=0o600)
         self._stack.push_async_callback(asyncio.to_thread, _remove_state, path, self.instance_id)
 
+    async def stop_runs(self) -> None:
+        """Stop driving runs; the next start goes on with them."""
+        await self.runs.stop()
+
     async def stop(self) -> None:
         """Stop everything, in the reverse order."""
         await self._stack.aclose()

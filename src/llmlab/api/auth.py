@@ -13,6 +13,7 @@ from llmlab.protocol.access import App, KeyRing, Receive, Scope, Send, refuse
 OWNER = "owner"
 NODE = "node"
 JOIN_PATH = "/ws/join"
+HEALTH_PATH = "/health"
 SESSION_SECONDS = 7 * 24 * 3600
 
 
@@ -81,13 +82,13 @@ class NodesJoinOnly:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] in ("http", "websocket"):
-            is_node = scope.get("state", {}).get("tenant") == NODE
-            if is_node != (scope["path"] == JOIN_PATH):
-                message = (
-                    "A node's secret opens /ws/join only."
-                    if is_node
-                    else "Joining takes a node's secret."
-                )
-                await refuse(scope, send, AccessError(message))
+            path = scope["path"]
+            if scope["state"]["tenant"] == NODE:
+                if path not in (JOIN_PATH, HEALTH_PATH):
+                    message = "A node's secret opens /ws/join only."
+                    await refuse(scope, send, AccessError(message))
+                    return
+            elif path == JOIN_PATH:
+                await refuse(scope, send, AccessError("Joining takes a node's secret."))
                 return
         await self._app(scope, receive, send)

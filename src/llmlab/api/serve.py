@@ -10,7 +10,7 @@ import asyncio
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -73,7 +73,7 @@ async def serve_on(
     except BaseException:
         await pool.stop()
         raise
-    server = _Server(_config(settings, app))
+    server = _Server(_config(settings, app), before_shutdown=coordinator.stop_runs)
     ready = _say_ready(server, coordinator.nodes, lambda: on_ready and on_ready(url))
     helpers = {
         asyncio.create_task(_stop_when(stop, server), name="wish to stop"),
@@ -129,14 +129,22 @@ def _config(settings: Settings, app: App) -> uvicorn.Config:
 class _Server(uvicorn.Server):
     """Uvicorn, but a signal ends it without ending the process before the workers have ended."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(
+        self, config: uvicorn.Config, *, before_shutdown: Callable[[], Awaitable[None]]
+    ) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
+        self._before_shutdown = before_shutdown
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then say so."""
         await super().startup(sockets=sockets)
         self.listening.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let those go who wait for a run, which the next start goes on with."""
+        await self._before_shutdown()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
