@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from llmlab.cli.options import AsJson, Home, Url, new_app, open_client
-from llmlab.cli.output import print_json
+from llmlab.cli.output import print_json, say
+
+if TYPE_CHECKING:
+    from llmlab.client.client import LabClient
+    from llmlab.protocol.lab import ChatBody
 
 app = new_app()
 
@@ -30,7 +34,7 @@ def chat(
     as_json: AsJson = False,
 ) -> None:
     """Ask the lab one question, or talk with it."""
-    from llmlab.cli.conversation import ask, converse
+    from llmlab.cli.conversation import converse
     from llmlab.protocol.lab import ChatBody
 
     if message is None and not sys.stdin.isatty():
@@ -51,4 +55,14 @@ def chat(
         elif as_json:
             print_json(client.chat(body))
         else:
-            ask(client, body)
+            _ask(client, body)
+
+
+def _ask(client: LabClient, body: ChatBody) -> None:
+    from llmlab.cli.conversation import ask
+
+    try:
+        ask(client, body)
+    except KeyboardInterrupt:
+        say()
+        raise typer.Exit(130) from None

@@ -21,6 +21,7 @@ from llmlab.events import (
     StepRecord,
     TokenMade,
 )
+from llmlab.types import JsonValue
 
 if TYPE_CHECKING:
     from llmlab.client.client import LabClient
@@ -131,8 +132,15 @@ class _Screen:
     def _step(self, step: StepRecord) -> None:
         if not self._people or step.kind != "tool":
             return
-        outcome = f"failed: {step.error}" if step.error else str(step.output)
+        outcome = f"failed: {step.error}" if step.error else _brief(step.output)
         say(f"   {step.tool} → {outcome[:200]}", "dim")
+
+
+def _brief(output: JsonValue) -> str:
+    """Return a tool's output in one line; the value alone where it is the only one."""
+    if isinstance(output, dict) and len(output) == 1:
+        (output,) = output.values()
+    return output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
 
 
 def _failure(event: RunFailed) -> LabError:
@@ -162,7 +170,7 @@ def converse(client: LabClient, body: ChatBody) -> None:
     """Talk until the user leaves; Ctrl-C stops an answer, at the prompt it leaves."""
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - gives input() its line editing and history
-    note(f"LLM Lab at {client.url}. {_HELP}")
+    note(f"LLM Lab at {client.url}.{_demo_note(client)}\n{_HELP}")
     while True:
         try:
             line = input("> ").strip()
@@ -172,6 +180,15 @@ def converse(client: LabClient, body: ChatBody) -> None:
         if line in ("/quit", "/exit"):
             return
         body = _command(line, body) if line.startswith("/") else _turn(client, body, line)
+
+
+def _demo_note(client: LabClient) -> str:
+    """Say so when every answer comes from a demo model."""
+    models = client.models().models
+    if not models or not all(model.demo for model in models):
+        return ""
+    names = " and ".join(model.id for model in models)
+    return f" Only {names} is there, a demo model: don't rely on its answers."
 
 
 def _command(line: str, body: ChatBody) -> ChatBody:

@@ -36,7 +36,8 @@ def doctor(home: Home = None, as_json: AsJson = False) -> None:
     else:
         for finding in findings:
             _show(finding)
-        say(_verdict(problems), "bold")
+        running = any(finding.detail.startswith("running") for finding in findings)
+        say(_verdict(problems, running=running), "bold")
     raise typer.Exit(1 if problems else 0)
 
 
@@ -51,7 +52,7 @@ def _show(finding: Finding) -> None:
         say(f"{'':>7} → {finding.advice}")
 
 
-def _verdict(problems: int) -> str:
+def _verdict(problems: int, *, running: bool) -> str:
     if problems:
         return f"{problems} problem{'s' if problems > 1 else ''} to solve before the lab can work."
-    return "The lab can run here: `llmlab up` starts it."
+    return "All is well." if running else "The lab can run here: `llmlab up` starts it."

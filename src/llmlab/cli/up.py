@@ -164,9 +164,8 @@ def announce(settings: Settings, url: str, *, stop: str) -> None:
     say(f'  {command} chat{home} "What is 25 * 67?"')
     say(f"  {command} models{home}")
     say(f"  curl {url}/v1/chat/completions -H 'Content-Type: application/json' \\")
-    say(
-        f'    -H "Authorization: Bearer $({command} key{home})" -d {shlex.quote(json.dumps(hello))}'
-    )
+    say(f'    -H "Authorization: Bearer $({command} key{home})" \\')
+    say(f"    -d {shlex.quote(json.dumps(hello, separators=(',', ':')))}")
     say(stop, "dim")
 
 

@@ -64,6 +64,7 @@ def test_a_terminal_sees_plan_and_origin(
     run("chat", "What is 25 * 67?")
     shown = screen.getvalue()
     assert "calculator(expression='25 * 67')" in shown
+    assert "calculator → 1675" in shown
     assert "tool calculator" in shown
     assert "node worker-1" in shown
     assert "1 of 2 steps from the cache" in shown
@@ -147,12 +148,14 @@ def test_a_conversation_keeps_its_session(
     run: Any, lab: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lab.answers["POST /chat"] = STREAM
+    lab.answers["GET /models"] = {"models": [{"id": "lab-mini", "engine": "x", "demo": True}]}
     lines = "One\n\n/model m2\nTwo\n/new\nThree\n/nonsense\n/quit\n"
     monkeypatch.setattr(sys, "stdin", Terminal(lines))
     shown = run("chat")
     assert shown.code == 0
     assert shown.out.count("It is 1675.") == 3
-    bodies = [body for _, body in lab.asked]
+    assert "Only lab-mini is there, a demo model" in shown.err
+    bodies = [body for request, body in lab.asked if request == "POST /chat"]
     assert [body.get("session_id") for body in bodies] == [None, "s1", None]
     assert [body.get("model") for body in bodies] == [None, "m2", "m2"]
 
@@ -160,6 +163,7 @@ def test_a_conversation_keeps_its_session(
 def test_a_conversation_survives_an_error(
     run: Any, lab: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    lab.answers["GET /models"] = {"models": []}
     lab.fail("POST /chat", 503, "No worker is there.", "no_worker")
     monkeypatch.setattr(sys, "stdin", Terminal("One\nTwo\n"))
     shown = run("chat")
