@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from llmlab.errors import InvalidRequestError
 from llmlab.events import Event, RunDone
@@ -184,13 +184,27 @@ def _check(body: ChatBody) -> None:
     if len(set(names)) < len(names):
         raise InvalidRequestError("Two tools have the same name.", param="tools")
     for tool in body.tools:
-        properties = tool.parameters.get("properties", {})
-        if not isinstance(properties, dict) or not all(
-            isinstance(schema, dict) for schema in properties.values()
-        ):
+        if not _describes_arguments(tool.parameters):
             raise InvalidRequestError(
                 f"`parameters` of {tool.name} is not a JSON schema of an object.", param="tools"
             )
+
+
+def _describes_arguments(schema: dict[str, Any]) -> bool:
+    """Whether a schema has the shape that the prompts are made from."""
+    properties, required = schema.get("properties", {}), schema.get("required", [])
+    if not isinstance(properties, dict) or not _are_names(required):
+        return False
+    return all(isinstance(value, dict) and _has_plain_type(value) for value in properties.values())
+
+
+def _has_plain_type(schema: dict[str, Any]) -> bool:
+    kind = schema.get("type", "any")
+    return (isinstance(kind, str) or _are_names(kind)) and isinstance(schema.get("enum", []), list)
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
 def _input(body: ChatBody) -> JsonObject:

@@ -153,8 +153,7 @@ class RunEngine:
             UnavailableError: Too many runs are under way, or the lab is stopping.
             StoreError: It could not be written down, so it was not accepted.
         """
-        if self._stopping:
-            raise UnavailableError("The lab is stopping.")
+        self._refuse_when_stopping()
         if len(self._live) >= self._capacity:
             raise UnavailableError(
                 f"{self._capacity} runs are under way; that is the limit. Try again soon."
@@ -173,12 +172,11 @@ class RunEngine:
         self._live[run.id] = handle
         try:
             await self.database.write(_accept, run, started, also(run) if also else None)
+            # It stays accepted, and is resumed at the next start.
+            self._refuse_when_stopping()
         except BaseException:
             del self._live[run.id]
             raise
-        if self._stopping:
-            self._ended(handle)
-            raise _stopped()
         self._drive(handle, RunContext(run, self.database, handle.log))
         return handle
 
@@ -228,6 +226,10 @@ class RunEngine:
         for driver in drivers:
             driver.cancel()
         await asyncio.gather(*drivers, return_exceptions=True)
+
+    def _refuse_when_stopping(self) -> None:
+        if self._stopping:
+            raise UnavailableError("The lab is stopping.")
 
     async def _resume(self, run: Run) -> None:
         if run.attempts >= MAX_ATTEMPTS:

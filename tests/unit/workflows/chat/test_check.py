@@ -181,4 +181,5 @@ def test_hostile_words_cost_little_time(message: str) -> None:
     strange = " ".join(f"w{number:x}erd" for number in range(1000))
     for text in (message[:4000], strange):
         find_problem([calculate("1 + 1"), search(text)], TOOLS, message)
-    assert time.process_time() - started < 3
+    # A careless pattern would take minutes.
+    assert time.process_time() - started < 10

@@ -421,3 +421,16 @@ def test_a_kind_has_one_driver(sqlite: Database) -> None:
     engine.register("k", three_steps(Effects()))
     with pytest.raises(ConflictError):
         engine.register("k", three_steps(Effects()))
+
+
+async def test_a_run_that_is_accepted_while_the_lab_stops_is_finished_later(
+    sqlite: Database,
+) -> None:
+    engine = RunEngine(sqlite)
+    engine.register("k", three_steps(Effects()))
+    starting = asyncio.create_task(start(engine))
+    await asyncio.sleep(0)
+    await engine.stop()
+    with pytest.raises(UnavailableError):
+        await starting
+    assert len(await sqlite.read(runs.unfinished)) == 1
