@@ -23,9 +23,7 @@ You may call functions. Their signatures are within <tools></tools>:
 {% for tool in tools %}{{ tool | tojson }}
 {% endfor %}</tools>
 For each call, return a JSON object within <tool_call></tool_call>:
-<tool_call>
-{"name": <name>, "arguments": <arguments>}
-</tool_call><|im_end|>
+<tool_call>{"name": <name>, "arguments": <arguments>}</tool_call><|im_end|>
 {% elif messages[0].role == 'system' %}<|im_start|>system
 {{ messages[0].content }}<|im_end|>
 {% endif %}{% for message in messages %}{% if message.role == 'tool' %}<|im_start|>user
@@ -34,8 +32,8 @@ For each call, return a JSON object within <tool_call></tool_call>:
 </tool_response><|im_end|>
 {% elif message.role != 'system' or not loop.first %}<|im_start|>{{ message.role }}
 {{ message.content or '' }}{% for call in message.tool_calls or [] %}
-<tool_call>
-{"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}
+{% set function = call.function %}\
+<tool_call>{"name": "{{ function.name }}", "arguments": {{ function.arguments | tojson }}}\
 </tool_call>{% endfor %}<|im_end|>
 {% endif %}{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
 {% endif %}"""
@@ -105,6 +103,11 @@ def write_tiny_gguf(
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def token_id(token: str) -> int:
+    """Return the id of a token, such as ``<tool_call>`` or ``a``."""
+    return _vocabulary()[0].index(token)
 
 
 def _vocabulary() -> tuple[list[str], list[int]]:
