@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from typing import Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from llmlab.errors import EngineError, InvalidRequestError
+from llmlab.protocol.openai_shapes import (
+    ContentPart,
+    ResponseFormat,
+    ToolChoice,
+    ToolDefinition,
+)
 from llmlab.types import (
     Chunk,
     FinishReason,
@@ -55,7 +61,7 @@ class ChatMessageBody(_Body):
     """A message of a chat request."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | list[dict[str, Any]] | None = None
+    content: str | list[ContentPart] | None = None
     name: str | None = None
     tool_calls: list[_ToolCallBody] | None = None
     tool_call_id: str | None = None
@@ -88,7 +94,7 @@ class _Sampling(_Body):
     presence_penalty: float | None = Field(None, ge=-2, le=2, allow_inf_nan=False)
     frequency_penalty: float | None = Field(None, ge=-2, le=2, allow_inf_nan=False)
     repeat_penalty: float | None = Field(None, gt=0, le=10, allow_inf_nan=False)
-    logit_bias: dict[str, float] | None = None
+    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = None
     user: str | None = None
     # Ours: false leaves the response cache alone.
     cache: bool | None = None
@@ -101,10 +107,10 @@ class ChatCompletionBody(_Sampling):
     max_completion_tokens: int | None = Field(None, ge=1)
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
-    tools: list[dict[str, Any]] | None = None
-    tool_choice: str | dict[str, Any] | None = None
+    tools: list[ToolDefinition] | None = None
+    tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
-    response_format: dict[str, Any] | None = None
+    response_format: ResponseFormat | None = None
     reasoning_effort: str | None = None
 
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from llmlab import log
+from llmlab.errors import ConfigurationError
 from llmlab.protocol.addresses import listen, own_url
 from llmlab.settings import Settings
 from llmlab.types import NodeKind
@@ -35,7 +36,12 @@ if TYPE_CHECKING:
 
 BLOCKING_CALLS = 32
 GRACE_SECONDS = 3
+# Longer than the coordinator keeps idle connections, so that it never sends into a closed one.
+KEEP_ALIVE_SECONDS = 75
 QUEUE_CHUNK = 4096
+
+# As in the message by which it joins.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 _log = log.get_logger(__name__)
 
@@ -67,11 +73,12 @@ def run_worker(
         on_ready: Called with the worker's address when it answers.
 
     Raises:
-        ConfigurationError: The port cannot be used, or the home folder holds something wrong.
+        ConfigurationError: The port or the name cannot be used, or the home folder holds
+            something wrong.
     """
     if child:
         settings = settings.model_copy(update={"host": "127.0.0.1", "lan": False})
-    name = name or default_name()
+    name = _checked(name or default_name())
     with closing(listen(settings, settings.worker_port if port is None else port)) as listener:
         log.configure(
             name, folder=settings.logs_folder, level=settings.log_level, console=not child
@@ -86,6 +93,14 @@ def run_worker(
         )
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(process.serve(watch_input=child))
+
+
+def _checked(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"{name[:100]!r} cannot name a worker: use letters, digits and . _ -, up to 100."
+        )
+    return name
 
 
 class WorkerProcess:
@@ -139,6 +154,7 @@ class WorkerProcess:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=GRACE_SECONDS,
             ),
             before_shutdown=self._leave,

@@ -156,7 +156,7 @@ class Worker:
             await self.executor.load(model)
         except LabError as error:
             # Whoever asks for the model gets the same error; the rest works.
-            _log.warning("preload failed", extra={"model": model, "reason": error.message})
+            _log.warning("%s is not loaded: %s", model, error.message)
         self.changed.set()
 
     async def _detect(self) -> None:

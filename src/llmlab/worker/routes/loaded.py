@@ -36,7 +36,8 @@ def router(worker: Worker) -> APIRouter:
     @routes.delete("/cache/{model:path}")
     async def unload(model: str, *, force: bool = False) -> Unloaded:
         """Unload one model; ``force`` also when it is answering."""
-        key = worker.catalog.get(model).key
+        # One that was taken out of the catalog can still be in memory.
+        key = model if manager.get_model(model) else worker.catalog.get(model).key
         if not await worker.executor.unload(key, force=force):
             loaded = ", ".join(sorted(each.key for each in manager.loaded())) or "none"
             raise ModelNotFoundError(
