@@ -63,7 +63,7 @@ def ask(client: LabClient, question: str) -> None:
 
 def origin(result: ChatResult) -> str:
     """Say which tools and nodes did the work, and what came from the cache."""
-    tools = [f"{step.tool} on {step.node}" for step in result.steps if step.tool]
+    tools = {f"{step.tool} on {step.node}": None for step in result.steps if step.tool}
     nodes = {step.node: None for step in result.steps if step.node and not step.tool}
     cached = sum(step.cache_hit for step in result.steps)
     asked = sum(not step.tool for step in result.steps)
