@@ -157,6 +157,8 @@ class ExternalNodes:
         )
         node = self._nodes.join(join, key=target.key, timeout=4 * self._interval + PROBE_TIMEOUT)
         node.api = target.api
+        # When it goes, nobody here can bring it back.
+        self._nodes.give_up_on(target.name)
         # llama.cpp's server notices a client that leaves only while it streams.
         node.streams_only = "llamacpp" in owners
         return node

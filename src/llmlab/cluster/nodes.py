@@ -120,7 +120,6 @@ class NodeRegistry:
             last_seen=self._clock(),
         )
         self._nodes[node.id] = node
-        self._expected.discard(join.name)
         self._note_change()
         return node
 
@@ -283,18 +282,18 @@ class NodeRegistry:
         ]
 
     def expect(self, name: str) -> None:
-        """Note that a node is on its way, so that requests wait for it."""
+        """Note that somebody sees to it that a node comes, and comes back."""
         self._expected.add(name)
 
     def give_up_on(self, name: str) -> None:
-        """Note that a node that was expected does not come for now."""
+        """Note that requests need not wait for a node any more."""
         self._expected.discard(name)
         self._note_change()
 
     @property
     def expected(self) -> frozenset[str]:
-        """Names of the nodes that are on their way."""
-        return frozenset(self._expected)
+        """Names of the nodes that are on their way: requests wait for them."""
+        return frozenset(self._expected.difference(node.name for node in self.alive()))
 
     def _note_change(self) -> None:
         self._serving = self._digests = None

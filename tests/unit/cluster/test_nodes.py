@@ -167,9 +167,11 @@ async def test_waiting_ends_when_a_node_comes(nodes: NodeRegistry) -> None:
     waiting = asyncio.create_task(nodes.wait_for(lambda: bool(nodes.serving("m")), timeout=5.0))
     await asyncio.sleep(0)
     assert nodes.expected == {"a"}
-    nodes.join(joining("a", "m"))
+    node = nodes.join(joining("a", "m"))
     assert await waiting
     assert nodes.expected == frozenset()
+    nodes.lose(node)
+    assert nodes.expected == {"a"}, "it will come back"
 
 
 async def test_waiting_ends_when_hope_is_given_up(nodes: NodeRegistry) -> None:
