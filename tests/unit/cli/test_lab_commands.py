@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from llmlab.testing.tiny_gguf import write_tiny_gguf
 
 MODEL = {
     "id": "lab-mini",
@@ -186,3 +191,48 @@ def test_an_answer_of_another_program_is_told(run: Any, lab: Any) -> None:
     shown = run("nodes")
     assert shown.code == 1
     assert "no LLM Lab" in shown.err
+
+
+class Terminal(io.StringIO):
+    """Standard output or error as a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_tables_and_styles(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stdout", screen)
+    run("models")
+    run("status")
+    shown = screen.getvalue()
+    assert "───" in shown
+    assert "\x1b[1m" in shown
+    assert "demo model" in shown
+
+
+def test_a_terminal_shows_errors_and_remarks(
+    run: Any, lab: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    assert run("models", "load", "lab-mini").code == 0
+    run("models", "unload", "--all")
+    lab.fail("GET /api/nodes", 503, "Nobody.\nWait a little.")
+    assert run("nodes").code == 1
+    shown = screen.getvalue()
+    assert "Loading lab-mini" in shown
+    assert "Nothing was in memory" in shown
+    assert "Error: " in shown
+    assert "Wait a little." in shown
+
+
+def test_a_model_file_is_added_and_removed(run: Any, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.gguf"
+    write_tiny_gguf(path)
+    assert run("models", "add", str(path), "--name", "mine").out.startswith("Added mine (")
+    assert run("models", "add", str(path), "--json").json["model"] == "tiny"
+    assert run("models", "remove", "mine").code == 0
+    assert "no model" in run("models", "remove", "mine").err
