@@ -19,6 +19,7 @@ from llmlab.errors import (
     ConfigurationError,
     ConflictError,
     InvalidModelFileError,
+    InvalidRequestError,
     ModelNotFoundError,
 )
 from llmlab.files import write_atomic
@@ -214,19 +215,24 @@ def _read_builtin(folder: Path | None) -> list[ModelRecord]:
 
 
 def _builtin_record(manifest: Path) -> ModelRecord:
-    values: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
     weights = manifest.with_suffix(".gguf")
-    return ModelRecord(
-        key=check_key(values.get("name", manifest.stem)),
-        engine=LAUNCHED_ENGINE,
-        path=weights,
-        digest=str(values["sha256"]),
-        size_bytes=weights.stat().st_size,
-        context_length=int(values["context_length"]),
-        embeddings=True,
-        demo=bool(values.get("demo", True)),
-        source="builtin",
-    )
+    try:
+        values: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
+        return ModelRecord(
+            key=check_key(values["name"]),
+            engine=LAUNCHED_ENGINE,
+            path=weights,
+            digest=str(values["sha256"]),
+            size_bytes=weights.stat().st_size,
+            context_length=int(values["context_length"]),
+            embeddings=True,
+            demo=bool(values.get("demo", True)),
+            source="builtin",
+        )
+    except (OSError, ValueError, KeyError, TypeError, InvalidRequestError) as error:
+        raise ConfigurationError(
+            f"{manifest} is damaged: {error!r}. Install the lab anew."
+        ) from error
 
 
 def _read_added(path: Path) -> list[ModelRecord]:

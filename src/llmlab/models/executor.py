@@ -22,6 +22,7 @@ from llmlab.settings import Settings
 from llmlab.types import Chunk, GenerateRequest, Message, Usage, new_id
 
 LOADS_AT_ONCE = 8
+CLOSE_GRACE = 1.0
 
 T = TypeVar("T")
 
@@ -87,18 +88,16 @@ class ModelExecutor:
         self._pool = ThreadPoolExecutor(LOADS_AT_ONCE, "llmlab-load")
         self._loads: dict[tuple[object, ...], asyncio.Task[LoadedModel]] = {}
 
-    async def generate(
+    def generate(
         self, request: GenerateRequest, *, strategy: str | None = None
     ) -> AsyncIterator[Chunk]:
-        """Yield the answer's pieces; closing the generator stops the generation.
+        """Return a generator of the answer's pieces; closing it stops the generation.
 
         Raises:
             EngineCrashedError: The model's process ended; the next request loads it again.
             LabError: The model does not exist, cannot be loaded, or refuses the request.
         """
-        async with aclosing(self._run(_Call(request.model), request, strategy)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        return self._run(_Call(request.model), request, strategy)
 
     async def embed(
         self, model: str, inputs: Sequence[str], *, strategy: str | None = None
@@ -175,6 +174,10 @@ class ModelExecutor:
         """End everything, the manager included: no load, thread or child is left."""
         loaded = self.manager.loaded()
         await asyncio.to_thread(self.manager.close)
+        deadline = time.perf_counter() + CLOSE_GRACE
+        # Whoever still listens is about to hear of the end. Any thread may count them down.
+        while any(m.in_flight for m in loaded) and time.perf_counter() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
         for model in loaded:
             await model.engine.aclose()
         if self._loads:

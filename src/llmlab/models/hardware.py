@@ -19,7 +19,6 @@ from typing import Any
 
 import psutil
 
-from llmlab.errors import ConfigurationError
 from llmlab.log import get_logger
 from llmlab.protocol.lab import DeviceReport
 from llmlab.settings import Settings
@@ -31,7 +30,7 @@ MB = 1024**2
 RESERVED_SHARE = 0.05
 RESERVED_MOST = 1 * GB
 
-TOOL_DEADLINE = 5.0
+TOOL_DEADLINE = 10.0
 KEPT_FOR = 5.0
 
 _NVIDIA_CARDS = (
@@ -238,8 +237,9 @@ def _number(text: object) -> float | None:
 def _any_accelerator(output: str | None) -> bool:
     try:
         return not _GGML_GRAPHICS.isdisjoint(json.loads(output or "[]"))
-    except ValueError as error:
-        raise ConfigurationError("The llama.cpp package does not tell its devices.") from error
+    except (ValueError, TypeError):
+        _log.warning("the llama.cpp package does not tell its devices", extra={"output": output})
+        return False
 
 
 def _processor_name() -> str:

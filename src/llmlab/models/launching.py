@@ -37,11 +37,17 @@ class Launcher(Protocol):
 
 
 def launch_llama_cpp(
-    path: Path, options: LaunchOptions, *, name: str, timeout: float, on_progress: OnProgress
+    path: Path,
+    options: LaunchOptions,
+    *,
+    name: str,
+    timeout: float,
+    on_progress: OnProgress,
+    request_timeout: float = 300.0,
 ) -> tuple[ChildProcess, Engine]:
-    """Start llama.cpp's server around a GGUF file."""
+    """Start llama.cpp's server around a GGUF file; ``request_timeout`` is that of each request."""
     process = launch(path, options, name=name, timeout=timeout, on_progress=on_progress)
-    return process, LlamaCppEngine.of(process)
+    return process, LlamaCppEngine.of(process, timeout=request_timeout)
 
 
 def dial(record: ModelRecord, timeout: float) -> Engine:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from llmlab.engines.gguf import GgufInfo
@@ -48,7 +49,7 @@ class ModelManager:
     Args:
         catalog: The models that exist.
         settings: Budget, deadlines, TTL and how models are loaded.
-        launcher: Starts the child process of a model.
+        launcher: Starts the child process of a model; llama.cpp's without it.
         hardware: The machine's devices and memory.
         clock: Seconds, monotonic; for deadlines, ages and the TTL.
         interval: Seconds between looks after dead, old and growing models.
@@ -63,7 +64,7 @@ class ModelManager:
         catalog: ModelCatalog,
         settings: Settings,
         *,
-        launcher: Launcher = launch_llama_cpp,
+        launcher: Launcher | None = None,
         hardware: Hardware | None = None,
         clock: Callable[[], float] = time.monotonic,
         interval: float = REAPER_INTERVAL,
@@ -71,7 +72,9 @@ class ModelManager:
         self.catalog = catalog
         self.hardware = hardware or Hardware()
         self._settings = settings
-        self._launcher = launcher
+        self._launcher = launcher or partial(
+            launch_llama_cpp, request_timeout=settings.request_timeout
+        )
         self._clock = clock
         self._guard = CrashGuard(clock)
         self._table = ResidentTable(
@@ -256,7 +259,11 @@ class ModelManager:
             if isinstance(error, LabError) or not isinstance(error, Exception):
                 raise
             raise failure from error
-        self._settle(lease.model)
+        try:
+            self._settle(lease.model)
+        except BaseException:
+            lease.release(used=False)
+            raise
         return lease
 
     def _failed(self, resident: Resident, error: BaseException) -> LabError:

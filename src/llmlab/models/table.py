@@ -115,8 +115,12 @@ class ResidentTable:
                 model.served += 1
                 if model.served == 1 and resident.state is State.READY:
                     self._on_answer(model)
-            if model.in_flight == 0:
+            unused = model.in_flight == 0
+            if unused:
                 self.changed.notify_all()
+            forgotten = unused and resident.state is State.GONE
+        if forgotten:
+            model.engine.dispose()
 
     def await_load(self, resident: Resident, deadline: float) -> None:
         """Wait for somebody else's load.
@@ -224,12 +228,14 @@ class ResidentTable:
         model = resident.model
         assert model is not None
         try:
-            # The process first: whoever still listens to it hears of its end, and no other error.
             if model.process is not None:
                 model.process.stop()
-            model.engine.dispose()
         finally:
             with self.changed:
                 self._leaving.remove(resident)
+                unused = model.in_flight == 0
                 self.changed.notify_all()
+        if unused:
+            # Else whoever still listens hears of the process's end, and the last one does this.
+            model.engine.dispose()
         _log.info("model unloaded", extra={"model": model.key, "strategy": model.strategy})

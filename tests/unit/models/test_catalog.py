@@ -15,6 +15,7 @@ from llmlab.errors import (
     ModelNotFoundError,
 )
 from llmlab.models.catalog import ModelCatalog, digest_of
+from llmlab.models.launching import inspect_model
 from llmlab.models.records import ModelRecord, check_key, key_of, part_number, parts_of
 
 
@@ -50,6 +51,23 @@ def test_the_built_in_model(home: Path, builtin: Path) -> None:
 def test_a_manifest_without_its_weights_is_no_model(home: Path, builtin: Path) -> None:
     (builtin / "lab-mini.gguf").unlink()
     assert ModelCatalog(home, builtin=builtin).records() == []
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"name": "lab-mini"}', '{"name": "../x"}'])
+def test_a_damaged_manifest_is_named(home: Path, builtin: Path, content: str) -> None:
+    (builtin / "lab-mini.json").write_text(content)
+    with pytest.raises(ConfigurationError, match=r"lab-mini\.json"):
+        ModelCatalog(home, builtin=builtin)
+
+
+def test_changed_weights_of_the_built_in_model_are_refused(home: Path, builtin: Path) -> None:
+    record = ModelCatalog(home, builtin=builtin).get("lab-mini")
+    assert inspect_model(record).context_length == 2048
+    weights = bytearray((builtin / "lab-mini.gguf").read_bytes())
+    weights[-1] ^= 1
+    (builtin / "lab-mini.gguf").write_bytes(weights)
+    with pytest.raises(InvalidModelFileError, match="changed or damaged"):
+        inspect_model(record)
 
 
 def test_the_models_of_the_package_can_be_read(home: Path) -> None:

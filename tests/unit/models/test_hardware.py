@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import pytest
 from tests.unit.models.fakes import Clock
 
-from llmlab.errors import ConfigurationError
 from llmlab.models import hardware
 from llmlab.models.hardware import GB, MB, Hardware
 from llmlab.settings import Settings
@@ -107,9 +106,9 @@ def test_without_a_card_the_engine_is_not_asked() -> None:
     assert not any("xllamacpp" in call for call in tools.calls)
 
 
-def test_an_engine_that_does_not_tell_its_devices() -> None:
-    with pytest.raises(ConfigurationError):
-        Hardware(run=Tools(gpu=NVIDIA, xllama="oops")).offloads()
+@pytest.mark.parametrize("output", ["oops", "1", "[[]]", ""])
+def test_an_engine_that_does_not_tell_its_devices_uses_none(output: str) -> None:
+    assert not Hardware(run=Tools(gpu=NVIDIA, xllama=output)).offloads()
 
 
 def test_tools_that_are_missing_or_fail() -> None:
