@@ -45,16 +45,21 @@ def logs(
 
 
 def _files(folder: Path, component: str | None) -> list[Path]:
-    found = sorted(folder.glob("*.log"))
+    found = _all_files(folder)
     files = [path for path in found if component in (None, path.stem)]
     if not files:
-        names = ", ".join(path.stem for path in found) or "none yet"
+        names = ", ".join(dict.fromkeys(path.stem for path in found)) or "none yet"
         raise NotFoundError(
             f"There is no log of {component} in {folder}; there are: {names}."
             if component
             else f"There are no logs in {folder}. Start the lab with `llmlab up`."
         )
     return files
+
+
+def _all_files(folder: Path) -> list[Path]:
+    """Return the logs, and what processes said on stderr, such as the words of a crash."""
+    return sorted((*folder.glob("*.log"), *folder.glob("*.err")))
 
 
 def _tail(path: Path, count: int) -> list[dict[str, Any]]:
@@ -78,7 +83,7 @@ def _time(line: dict[str, Any]) -> float:
 
 def _follow(folder: Path, component: str | None) -> Iterator[dict[str, Any]]:
     """Yield lines as they are written, through rotations and new components."""
-    places = {path: (path.stat().st_ino, path.stat().st_size) for path in folder.glob("*.log")}
+    places = {path: (path.stat().st_ino, path.stat().st_size) for path in _all_files(folder)}
     while True:
         for path in _files(folder, component):
             inode, offset = places.get(path, (0, 0))
