@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -9,14 +10,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
+from aiohttp import web
 
 from llmlab.models.catalog import ModelCatalog
+from llmlab.protocol.mesh import FromNode, Join, Joined, Leave, from_node
 from llmlab.testing.tiny_gguf import write_tiny_gguf
 
 KEY = "lab-test-key"
@@ -38,8 +41,8 @@ def until(condition: Callable[[], object], seconds: float = 15.0) -> None:
 
 class Process:
     def __init__(self, home: Path, *arguments: str, port: int = 0) -> None:
-        environment = {
-            "PATH": os.environ["PATH"],
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("LLMLAB_")}
+        environment = inherited | {
             "LLMLAB_HOME": str(home),
             "LLMLAB_API_KEY": KEY,
             "LLMLAB_DETECT": "false",
@@ -167,9 +170,71 @@ def test_what_stops_the_start_is_said(home: Path) -> None:
     assert worker.process.returncode == 1
     assert "another program uses it" in complaint
 
+    with running(home, "--name", "../w") as worker:
+        _, complaint = worker.process.communicate(timeout=20)
+    assert worker.process.returncode == 1
+    assert "cannot name a worker" in complaint
+
     (home / "models.json").write_text("{")
     with running(home) as worker:
         _, complaint = worker.process.communicate(timeout=20)
     assert worker.process.returncode == 1
     assert "models.json" in complaint
     assert "Traceback" not in complaint
+
+
+class Lab:
+    """A coordinator's end of the line."""
+
+    def __init__(self) -> None:
+        self.seen: list[FromNode] = []
+
+    async def join(self, request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        async for message in socket:
+            self.seen.append(from_node.validate_json(message.data))
+            if isinstance(self.seen[-1], Join):
+                joined = Joined(node_id="node_1", heartbeat_interval=0.05)
+                await socket.send_str(joined.model_dump_json())
+        return socket
+
+    @contextlib.asynccontextmanager
+    async def listening(self, port: int) -> AsyncIterator[None]:
+        app = web.Application()
+        app.router.add_get("/ws/join", self.join)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        try:
+            yield
+        finally:
+            await runner.cleanup()
+
+    def joins(self) -> list[Join]:
+        return [event for event in self.seen if isinstance(event, Join)]
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(15):
+            while not condition():
+                await asyncio.sleep(0.02)
+
+
+async def test_serves_without_its_coordinator_and_joins_again(home: Path) -> None:
+    lab, port = Lab(), free_port()
+    with running(home, "--child", "--coordinator", f"http://127.0.0.1:{port}") as worker:
+        async with lab.listening(port):
+            await lab.until(lab.joins)
+        (join,) = lab.joins()
+        assert (join.name, join.kind, join.pid) == ("w1", "local", worker.process.pid)
+        assert join.url == f"http://127.0.0.1:{worker.port}"
+        assert (worker.health() or {})["instance_id"] == join.instance_id
+        body = {"prompt": "hi", "max_tokens": 2}
+        answer = await asyncio.to_thread(worker.client.post, "/inference", json=body)
+        assert answer.status_code == 200
+        async with lab.listening(port):
+            await lab.until(lambda: len(lab.joins()) == 2)
+            assert lab.joins()[-1].epoch > join.epoch
+            worker.process.send_signal(signal.SIGTERM)
+            await lab.until(lambda: isinstance(lab.seen[-1], Leave))
+        assert await asyncio.to_thread(worker.process.wait, 10) == 0

@@ -24,16 +24,27 @@ KEY = "lab-test-key"
 SECRET = "node-test-secret"
 
 
+class PromptServer(uvicorn.Server):
+    """Uvicorn looks ten times a second whether it is to end; tests do not wait for that."""
+
+    ending: asyncio.Event
+
+    async def main_loop(self) -> None:
+        await self.ending.wait()
+
+
 @asynccontextmanager
 async def serving(app: App, settings: Settings) -> AsyncIterator[str]:
     listener = listen(settings, 0)
     config = uvicorn.Config(app, lifespan="off", ws="none", log_config=None, access_log=False)
-    server = uvicorn.Server(config)
+    server = PromptServer(config)
+    server.ending = asyncio.Event()
     running = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield own_url(settings, listener)
     finally:
-        server.should_exit = server.force_exit = True
+        server.force_exit = True
+        server.ending.set()
         await running
         listener.close()
 
