@@ -46,13 +46,13 @@ format: $(VENV)/.installed-dev ## Format the code and mend what can be mended
 	@$(BIN)/ruff format .
 
 # Both locks hold for Python 3.11 and later on every platform, and name no index.
-COMPILE = $(BIN)/uv pip compile pyproject.toml --group build --universal --python-version 3.11 \
-	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links --quiet \
-	--custom-compile-command "make lock"
+COMPILE = $(BIN)/uv pip compile pyproject.toml --extra postgres --group build --universal \
+	--python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
+	--no-emit-find-links --quiet --custom-compile-command "make lock"
 
 lock: $(VENV)/.installed-dev ## Resolve the dependencies anew: make lock ARGS=--upgrade
 	$(COMPILE) $(ARGS) --output-file requirements.lock
-	$(COMPILE) $(ARGS) --group dev --extra postgres --constraints requirements.lock \
+	$(COMPILE) $(ARGS) --group dev --constraints requirements.lock \
 		--output-file requirements-dev.lock
 
 bench: $(VENV)/.installed-dev ## Measure start, cache, gateway and model loading
