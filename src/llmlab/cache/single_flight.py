@@ -113,6 +113,7 @@ class _Flight(Generic[T]):
         self.pieces: list[T] = []
         self.ended = False
         self.error: Exception | None = None
+        self.trace: TracebackType | None = None
         self.subscribers = 0
         self.waiting: set[asyncio.Future[None]] = set()
         self._owner = owner
@@ -152,6 +153,7 @@ class _Flight(Generic[T]):
         if not self.ended:
             self.ended = True
             self.error = error
+            self.trace = error.__traceback__ if error is not None else None
             self._owner._forget(self)  # noqa: SLF001
             self._wake()
 
@@ -183,7 +185,8 @@ class Subscription(Generic[T]):
         flight = self._flight
         while self._position >= len(flight.pieces):
             if flight.error is not None:
-                raise flight.error
+                # From the trace as it was: each raise adds to it, and there are many readers.
+                raise flight.error.with_traceback(flight.trace)
             if flight.ended:
                 raise StopAsyncIteration
             # A future of its own: who is cancelled while waiting must not wake the others.

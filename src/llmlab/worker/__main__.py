@@ -8,8 +8,6 @@ from __future__ import annotations
 import argparse
 import sys
 
-import setproctitle
-
 from llmlab.errors import LabError
 from llmlab.settings import load_settings
 from llmlab.worker.main import default_name, run_worker
@@ -25,7 +23,6 @@ def main() -> int:
         "--child", action="store_true", help="end when standard input closes; loopback only"
     )
     arguments = parser.parse_args()
-    setproctitle.setproctitle(f"llmlab worker {arguments.name}")
     try:
         run_worker(
             load_settings().settings,

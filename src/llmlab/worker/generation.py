@@ -144,10 +144,6 @@ class Generations:
             if isinstance(chunks, AsyncGenerator):
                 await chunks.aclose()
 
-    async def aclose(self) -> None:
-        """Stop all shared generations."""
-        await self._flights.aclose()
-
 
 def _stored(
     answer: CachedAnswer, *, stream: bool, usage: bool, headers: Mapping[str, str]

@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+import setproctitle
 import uvicorn
 
 from llmlab import log
@@ -79,6 +80,7 @@ def run_worker(
     if child:
         settings = settings.model_copy(update={"host": "127.0.0.1", "lan": False})
     name = _checked(name or default_name())
+    setproctitle.setproctitle(f"llmlab worker {name}")
     with closing(listen(settings, settings.worker_port if port is None else port)) as listener:
         log.configure(
             name, folder=settings.logs_folder, level=settings.log_level, console=not child
