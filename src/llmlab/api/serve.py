@@ -117,6 +117,8 @@ def _config(settings: Settings, app: App) -> uvicorn.Config:
         app,
         lifespan="off",
         ws="websockets-sansio",
+        # Nothing stands in front: such headers would be the client's own invention.
+        proxy_headers=False,
         ws_max_size=int(settings.max_body_mb * 1e6),
         log_config=None,
         access_log=False,

@@ -1,35 +1,43 @@
-"""The coordinator's connections to nodes: one pooled session, errors translated at the edge."""
+"""The coordinator's links to nodes: what is sent, and errors translated at the edge."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
-import aiohttp
 import orjson
-from yarl import URL
 
 from llmlab.cluster.calls import Call
 from llmlab.cluster.nodes import Node
+from llmlab.cluster.wire import Address, Response, Wire
 from llmlab.errors import DeadlineError, EngineError, LabError, NodeUnreachableError
 from llmlab.protocol.errors import decode_error
 from llmlab.protocol.openai import HOPS_HEADER, RUN_HEADER
 
-CONNECT_TIMEOUT = 5.0
-KEEP_ALIVE = 60.0
+MAX_ROUTES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """Where a request goes, and how its head begins."""
+
+    address: Address
+    head: bytes
 
 
 class Upstream:
     """A node's response while it arrives."""
 
-    __slots__ = ("_node", "_response", "content_type", "status")
+    __slots__ = ("_name", "_response", "content_type", "status")
 
-    def __init__(self, node: Node, response: aiohttp.ClientResponse) -> None:
-        self._node = node
+    def __init__(self, name: str, response: Response) -> None:
+        self._name = name
         self._response = response
         self.status = response.status
-        self.content_type = response.headers.get("content-type", "")
+        self.content_type = response.content_type
 
     async def read(self) -> bytes:
         """Return the whole body.
@@ -40,8 +48,8 @@ class Upstream:
         """
         try:
             return await self._response.read()
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise _translated(self._node.name, error) from error
+        except (OSError, TimeoutError) as error:
+            raise _translated(self._name, error) from error
 
     async def next(self) -> bytes:
         """Return what has arrived, or wait for more; empty at the end.
@@ -51,9 +59,9 @@ class Upstream:
             DeadlineError: The node was silent for too long.
         """
         try:
-            return await self._response.content.readany()
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise _translated(self._node.name, error) from error
+            return await self._response.next()
+        except (OSError, TimeoutError) as error:
+            raise _translated(self._name, error) from error
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the body as it arrives."""
@@ -62,12 +70,8 @@ class Upstream:
 
     async def check(self) -> None:
         """Raise what the node answered, unless it is a success."""
-        if self.status < 300:
-            return
-        body = await self.read()
-        raise _refusal(
-            self._node.name, self.status, body, self._response.headers.get("retry-after")
-        )
+        if self.status >= 300:
+            raise _refusal(self._name, self.status, await self.read(), self._response.retry_after)
 
     def close(self) -> None:
         """End it; a response that has not arrived whole takes its connection along."""
@@ -82,23 +86,9 @@ class Links:
     """
 
     def __init__(self, *, timeout: float) -> None:
-        self._timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=CONNECT_TIMEOUT, sock_read=timeout
-        )
-        self._session: aiohttp.ClientSession | None = None
-        self._urls: dict[tuple[str, str], URL] = {}
-        self._headers: dict[tuple[str | None, int], dict[str, str]] = {}
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=self._timeout,
-                auto_decompress=False,
-                skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
-            )
-        return self._session
+        self._timeout = timeout
+        self._wire = Wire()
+        self._routes: dict[tuple[str, str, str | None, int], _Route] = {}
 
     async def post(self, node: Node, call: Call, body: bytes | None = None) -> Upstream:
         """Send a request and wait for the head of the response.
@@ -112,17 +102,20 @@ class Links:
             NodeUnreachableError: There is no connection, or it broke.
             DeadlineError: The node was silent for too long.
         """
+        route = self._route("POST", _url(node, call.path), node.key, call.hops + 1)
+        body = call.body if body is None else body
+        message = b"%b%b: %b\r\ncontent-length: %d\r\n\r\n%b" % (
+            route.head,
+            RUN_HEADER.encode(),
+            call.run_id.encode(),
+            len(body),
+            body,
+        )
         try:
-            # A redirect would carry the node's key to another host, so none is followed.
-            response = await self._open().post(
-                self._url(node, call.path),
-                data=call.body if body is None else body,
-                headers=self._headers_for(node.key, call.hops + 1) | {RUN_HEADER: call.run_id},
-                allow_redirects=False,
-            )
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            response = await self._wire.send(route.address, message, timeout=self._timeout)
+        except (OSError, TimeoutError) as error:
             raise _translated(node.name, error) from error
-        return Upstream(node, response)
+        return Upstream(node.name, response)
 
     async def call(
         self,
@@ -138,9 +131,9 @@ class Links:
         Raises:
             LabError: What the node answered, or why it did not.
         """
-        body = orjson.dumps(content) if content is not None else None
-        url = self._url(node, path)
-        return await self._json(method, url, body, name=node.name, key=node.key, timeout=timeout)
+        body = orjson.dumps(content) if content is not None else b""
+        route = self._route(method, _url(node, path), node.key, 1)
+        return await self._json(node.name, route, body, timeout)
 
     async def get(self, url: str, *, key: str | None = None, timeout: float) -> Any:
         """Return the JSON of an address that is no node yet.
@@ -148,72 +141,54 @@ class Links:
         Raises:
             LabError: What it answered, or why it did not.
         """
-        address = URL(url)
-        return await self._json(
-            "GET", address, None, name=address.authority, key=key, timeout=timeout
-        )
+        return await self._json(urlsplit(url).netloc, self._route("GET", url, key, 1), b"", timeout)
 
-    async def _json(
-        self,
-        method: str,
-        url: URL,
-        body: bytes | None,
-        *,
-        name: str,
-        key: str | None,
-        timeout: float,
-    ) -> Any:
+    async def _json(self, name: str, route: _Route, body: bytes, timeout: float) -> Any:
+        message = b"%bcontent-length: %d\r\n\r\n%b" % (route.head, len(body), body)
         try:
-            async with (
-                asyncio.timeout(timeout),
-                self._open().request(
-                    method,
-                    url,
-                    data=body,
-                    headers=self._headers_for(key, 1),
-                    allow_redirects=False,
-                ) as response,
-            ):
+            async with asyncio.timeout(timeout):
+                response = await self._wire.send(route.address, message, timeout=timeout)
                 answer = await response.read()
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        except (OSError, TimeoutError) as error:
             raise _translated(name, error) from error
         if response.status >= 300:
-            raise _refusal(name, response.status, answer, response.headers.get("retry-after"))
+            raise _refusal(name, response.status, answer, response.retry_after)
         try:
             return orjson.loads(answer)
         except orjson.JSONDecodeError as error:
             raise EngineError(f"The node {name} answered something that is no JSON.") from error
 
-    def _url(self, node: Node, path: str) -> URL:
-        base = node.api if path.startswith("/v1/") else node.url or ""
-        path = path.removeprefix("/v1")
-        url = self._urls.get((base, path))
-        if url is None:
-            if len(self._urls) > 1000:
-                self._urls.clear()
-            url = self._urls[base, path] = URL(base + path, encoded=True)
-        return url
-
-    def _headers_for(self, key: str | None, hops: int) -> dict[str, str]:
-        headers = self._headers.get((key, hops))
-        if headers is None:
-            headers = {"content-type": "application/json", HOPS_HEADER: str(hops)}
-            if key:
-                headers["authorization"] = f"Bearer {key}"
-            self._headers[key, hops] = headers
-        return headers
+    def _route(self, method: str, url: str, key: str | None, hops: int) -> _Route:
+        known = self._routes.get((method, url, key, hops))
+        if known is not None:
+            return known
+        if len(self._routes) >= MAX_ROUTES:
+            self._routes.clear()
+        parts = urlsplit(url)
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+        lines = [
+            f"{method} {target or '/'} HTTP/1.1",
+            f"host: {parts.netloc.rpartition('@')[2]}",
+            "content-type: application/json",
+            "accept-encoding: identity",
+            f"{HOPS_HEADER}: {hops}",
+        ]
+        if key:
+            lines.append(f"authorization: Bearer {key}")
+        if any("\n" in line or "\r" in line or not line.isascii() for line in lines):
+            raise EngineError(f"The address or the key of {parts.hostname} cannot be sent.")
+        head = "\r\n".join([*lines, ""]).encode()
+        route = self._routes[method, url, key, hops] = _Route(Address.of(url), head)
+        return route
 
     async def aclose(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._wire.aclose()
 
 
-def _translated(name: str, error: Exception) -> NodeUnreachableError | DeadlineError:
-    if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ConnectionTimeoutError):
-        return DeadlineError(f"The node {name} did not answer in time.")
-    return NodeUnreachableError(f"The node {name} cannot be reached ({type(error).__name__}).")
+def _url(node: Node, path: str) -> str:
+    """Return the address of a route: OpenAI's (``/v1/...``) may have another root."""
+    return node.api + path[3:] if path.startswith("/v1/") else f"{node.url}{path}"
 
 
 def _refusal(name: str, status: int, body: bytes, retry_after: str | None) -> LabError:
@@ -221,3 +196,9 @@ def _refusal(name: str, status: int, body: bytes, retry_after: str | None) -> La
     if status in (401, 403):
         return EngineError(f"The node {name} refused the lab's key.")
     return decode_error(status, body, retry_after=retry_after)
+
+
+def _translated(name: str, error: Exception) -> NodeUnreachableError | DeadlineError:
+    if isinstance(error, TimeoutError):
+        return DeadlineError(f"The node {name} did not answer in time.")
+    return NodeUnreachableError(f"The node {name} cannot be reached: {error}.")
