@@ -59,7 +59,7 @@ def ship(model: LabMini, vocabulary: Vocabulary, output: Path) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", type=Path, default=_ROOT / "build/lab-mini")
+    parser.add_argument("--folder", type=Path, default=_ROOT / "training/out")
     parser.add_argument("--output", type=Path, default=SHIPPED)
     parser.add_argument("--seed", type=int, default=TrainConfig.seed)
     parser.add_argument("--steps", type=int, default=TrainConfig.steps)

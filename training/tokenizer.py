@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 from tokenizers import AddedToken, Regex, Tokenizer, models, pre_tokenizers
@@ -32,8 +33,8 @@ _WORD = re.compile(r"[A-Za-z]{2,}")
 # Runs of marks that plans are full of, each built from shorter ones.
 _MARKS = (
     '":', '",', '{"', '"}', "},", "]}", '[{"', '"},', '"}]}', ':"', "}}", "{{", "**", '."', '."}',
-    '."},', '."}]}', "://", "--", '["', '"]', "...", "?\n", ".\n", ":\n", '}}"', ')"', ')"}', ')"},',
-    '"?', "}\n", ")\n",
+    '."},', '."}]}', "://", "--", '["', '"]', "...", "?\n", ".\n", ":\n", '}}"', ')"', ')"}',
+    ')"},',    '"?', "}\n", ")\n",
 )  # fmt: skip
 _SPACED_MARKS = (
     "+",
@@ -126,7 +127,7 @@ def _learn_merges(counts: Counter[str], wanted: int) -> list[tuple[str, str]]:
     while len(merges) < wanted:
         pairs: Counter[tuple[str, str]] = Counter()
         for pieces, count in words.items():
-            for pair in zip(pieces, pieces[1:], strict=False):
+            for pair in pairwise(pieces):
                 pairs[pair] += count
         if not pairs:
             break

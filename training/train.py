@@ -135,7 +135,7 @@ def _step(
     for optimizer in optimizers:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-    return loss.item()
+    return float(loss.item())
 
 
 def _loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:

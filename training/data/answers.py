@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from llmlab.workflows.chat.prompting import composer_messages, fill_references, step_messages
 from training.data import calculator, chained, lookup, talk
 from training.data.invented import draw as draw_call
+from training.data.lists import listed
 from training.data.phrasing import Source
 from training.data.sample import Request, Sample, Step
 from training.data.words import Words
@@ -22,10 +23,9 @@ _SYSTEMS = (
     "Answer briefly.",
     "You are a friendly assistant. Be short.",
 )
-_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-_MONTHS = (
-    "January February March April May June July August September October November December".split()
-)
+_DAYS = listed("weekdays")
+_MONTHS = listed("months")
+_SKIES = ("sunny", "rain", "snow", "clouds")
 _PROBLEMS = (
     "division by zero",
     "timed out",
@@ -188,12 +188,13 @@ def number_outcome(source: Source, step: Step, values: list[str]) -> tuple[str, 
 def _moment(source: Source) -> str:
     rng = source.rng
     year, month, day = rng.randint(2024, 2032), rng.randint(1, 12), rng.randint(1, 28)
-    hour, minute, second = rng.randint(0, 23), rng.randint(0, 59), rng.randint(0, 59)
+    time = f"{rng.randint(0, 23):02d}:{rng.randint(0, 59):02d}"
+    second = rng.randint(0, 59)
     forms = (
-        f"{year}-{month:02d}-{day:02d} {hour:02d}:{minute:02d}",
-        f"{year}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}+00:00",
-        f"{rng.choice(_DAYS)}, {day} {_MONTHS[month - 1]} {year}, {hour:02d}:{minute:02d}",
-        f"{rng.choice(_DAYS)} {year}-{month:02d}-{day:02d} {hour:02d}:{minute:02d}:{second:02d} UTC",
+        f"{year}-{month:02d}-{day:02d} {time}",
+        f"{year}-{month:02d}-{day:02d}T{time}:{second:02d}+00:00",
+        f"{rng.choice(_DAYS)}, {day} {_MONTHS[month - 1]} {year}, {time}",
+        f"{rng.choice(_DAYS)} {year}-{month:02d}-{day:02d} {time}:{second:02d} UTC",
     )
     return rng.choice(forms)
 
@@ -204,8 +205,8 @@ def _page(source: Source, words: Words, tool: str) -> tuple[str, str]:
     sentences = [words.sentence() for _ in range(count)]
     title = words.topic().capitalize()
     if tool == "browser":
-        forms = (" ".join(sentences), f"{title}\n" + " ".join(sentences), "\n".join(sentences))
-        return source.rng.choice(forms), sentences[0]
+        pages = (" ".join(sentences), f"{title}\n" + " ".join(sentences), "\n".join(sentences))
+        return source.rng.choice(pages), sentences[0]
     forms = (
         " ".join(sentences),
         "\n".join(f"- {sentence}" for sentence in sentences),
@@ -224,9 +225,7 @@ def _done(source: Source, words: Words) -> tuple[str, str]:
         words.sentence,
         words.topic,
         lambda: str(source.rng.randint(0, 99999)),
-        lambda: (
-            f"{source.rng.randint(-9, 39)} degrees, {source.rng.choice(('sunny', 'rain', 'snow', 'clouds'))}"
-        ),
+        lambda: f"{source.rng.randint(-9, 39)} degrees, {source.rng.choice(_SKIES)}",
     )
     text = source.rng.choice(forms)()
     return text, f"The result is: {text}"

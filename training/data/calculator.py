@@ -7,23 +7,20 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from training.data.calculator_phrasings import (
-    NAMED,
-    NAMED_COMMANDS,
-    NAMED_QUESTIONS,
-    STORIES,
-    Family,
-)
+from training.data.family import Family
 from training.data.numbers import Number, Numbers
 from training.data.phrasing import Source, ask, command, fill, polish
 from training.data.sample import Step
+from training.data.sum_names import NAMED
+from training.data.sum_requests import NAMED_COMMANDS, NAMED_QUESTIONS
+from training.data.sum_stories import STORIES
 from training.data.words import NAMES
 
 CALCULATE = "Calculate."
 _SIGNS = {
     "+": ("+", "+", "+", " plus ", "plus"),
     "-": ("-", "-", "-", " minus ", "minus"),
-    "*": ("*", "*", "*", "x", "×", "times", "multiplied by"),
+    "*": ("*", "*", "*", "x", "\u00d7", "times", "multiplied by"),
     "/": ("/", "/", "/", "÷", "divided by", "over"),
     "**": ("^", "**", "**", "to the power of"),
 }
@@ -86,7 +83,7 @@ def value_of(expression: str) -> float | int:
     # Leading zeros ("007") are no Python number; the calculator takes them.
     plain = re.sub(r"(?<![\d.])0+(?=\d)", "", expression)
     try:
-        result = eval(plain, {"__builtins__": {}}, {"sqrt": math.sqrt})  # noqa: S307 (own grammar only)
+        result = eval(plain, {"__builtins__": {}}, {"sqrt": math.sqrt})
     except (SyntaxError, TypeError) as error:
         raise ValueError(f"not an expression: {expression!r}") from error
     if not isinstance(result, int | float):
@@ -149,7 +146,7 @@ def _literal_long(source: Source) -> Sum:
     if source.chance(0.5):
         said = said.replace(" ", "")
     if source.chance(0.25) and "sqrt" not in said:
-        times = source.rng.choice(("x", "×"))
+        times = source.rng.choice(("x", "\u00d7"))
         said = re.sub(r"(?<!\*)\*(?!\*)", times, said)
     if source.chance(0.4):
         said = said.replace("**", "^")

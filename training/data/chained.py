@@ -222,9 +222,9 @@ def draw(source: Source, words: Words, allowed: Sequence[str]) -> Request:
 
 def follow_up(source: Source) -> Request:
     """A request that goes on with the number of the answer before."""
-    message, expression = calculator.request(source)
+    message, _ = calculator.request(source)
     number = Numbers(source.rng).any().written
-    words, template, _ = _operation(source)
+    words, template = _operation(source)
     told = source.rng.choice(("The answer is {n}.", "It is {n}.", "The result is {n}.", "{n}"))
     history = ((message, told.replace("{n}", number)),)
     asked = polish(source, source.phrase(_FOLLOW_UPS, {"x": words}))
@@ -232,21 +232,21 @@ def follow_up(source: Source) -> Request:
     return Request("follow-up", asked, (step,), history)
 
 
-def _operation(source: Source, previous: int = 1) -> tuple[str, str, str]:
-    """Words for going on with a result, the expression, and the number in it."""
+def _operation(source: Source, previous: int = 1) -> tuple[str, str]:
+    """Words for going on with a result, and the expression."""
     expression, phrasings = source.rng.choice(_MORE)
     number = Numbers(source.rng).any()
     percent = str(source.rng.randint(1, 99))
     words = source.phrase(phrasings, {"a": number.said, "p": percent})
     filled = expression.replace("{a}", number.written).replace("{p}", percent)
-    return words, filled.replace("{{1}}", f"{{{{{previous}}}}}"), number.written
+    return words, filled.replace("{{1}}", f"{{{{{previous}}}}}")
 
 
 def _calculated_on(source: Source, count: int) -> Request:
     start, expression = _imperative(source)
     parts, steps = [start], [calculator.step(expression)]
     for previous in range(1, count):
-        words, further, _ = _operation(source, previous)
+        words, further = _operation(source, previous)
         parts.append(words)
         steps.append(calculator.step(further))
     return Request("chain", polish(source, _join(source, parts)), tuple(steps))
@@ -349,4 +349,4 @@ def _join(source: Source, parts: Sequence[str]) -> str:
 
 def _capitalised(text: str) -> str:
     # A web address at the start keeps its case: it is to be copied.
-    return text[:1].upper() + text[1:] if text.split()[0].isalpha() else text
+    return text[:1].upper() + text[1:] if text.split(maxsplit=1)[0].isalpha() else text

@@ -9,19 +9,13 @@ from typing import Any
 
 from llmlab.workflows.chat.prompting import ToolDescription
 from training.data.archetypes import ARCHETYPES, Archetype
+from training.data.lists import listed
 from training.data.phrasing import Source, command, polish
 from training.data.sample import Step
 from training.data.toolbox import described
 from training.data.words import NOUNS, Words
 
-_VERBS = tuple(
-    """archive publish rename merge rotate compress encrypt decrypt upload download validate approve
-    reject cancel renew inspect measure tag label sort filter export import clone deploy pause resume
-    lock unlock assign transfer charge refund weigh water paint wash print scan sign stamp bake boil
-    freeze polish calibrate register enroll unsubscribe mute block ban invite notify park rent lease
-    hire promote rate review summon track monitor count collect split align crop resize convert index
-    vacuum drain refill harvest feed groom launch land dock tune""".split()
-)
+_VERBS = listed("verbs")
 _ARGUMENTS = {
     "name": "name",
     "id": "code",
@@ -87,12 +81,12 @@ _TELLING = (
     "Tool to {verb} the {noun}.",
     "{Verb} a {noun}.",
 )
-_LANGUAGES = "French German Spanish Italian Portuguese Dutch Polish Turkish Greek Japanese Korean Chinese Arabic Hindi Swedish Danish".split()
-_CURRENCIES = "dollars yen pounds francs rupees pesos zloty USD EUR GBP JPY CHF INR CAD".split()
-_COLORS = "red blue green yellow orange purple black white pink brown grey".split()
-_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday tomorrow today".split()
+_LANGUAGES = listed("languages")
+_CURRENCIES = listed("currencies")
+_COLORS = listed("colors")
+_DAYS = listed("days")
 _COMMANDS = ("ls -la", "git status", "df -h", "uptime", "make test", "docker ps", "whoami")
-_EXTENSIONS = "txt py md csv json log yaml png pdf".split()
+_EXTENSIONS = listed("extensions")
 
 
 @dataclass(frozen=True)
@@ -107,11 +101,6 @@ class Call:
 def draw(source: Source, words: Words) -> Call:
     """A call of an archetype or of an invented tool."""
     return _archetype(source, words) if source.chance(0.45) else _invented(source, words)
-
-
-def distractor(source: Source, words: Words) -> ToolDescription:
-    """Some tool, to stand in a list beside the one that is needed."""
-    return draw(source, words).tool
 
 
 def draw_value(source: Source, words: Words, kind: str) -> str | int | float:

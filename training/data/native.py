@@ -52,7 +52,7 @@ def _result_sample(source: Source, request: Request, tools: list[ToolDescription
 
 def _plain_sample(source: Source, words: Words, tools: list[ToolDescription]) -> Sample:
     plain = answers.chat_sample(source, words)
-    while plain.kind in ("chat-honest",) or plain.messages[0]["role"] == "system":
+    while plain.kind == "chat-honest" or plain.messages[0]["role"] == "system":
         plain = answers.chat_sample(source, words)
     return Sample("native-plain", plain.messages, plain.answer, tuple(tools))
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from llmlab.workflows.chat.prompting import ToolDescription, planner_messages
 from training.data import calculator, chained, lookup, talk
-from training.data.invented import Call, distractor
+from training.data.invented import Call
 from training.data.invented import draw as draw_call
 from training.data.phrasing import Source
 from training.data.sample import Request, Sample, Step, plan_text
@@ -55,7 +56,7 @@ def draw_request(
         (1.6, lambda: _plain(source, words, names)),
         (0.7, lambda: _beyond(source, words, names)),
     ]
-    makers += [(2.2, lambda call=call: _new(call)) for call in calls]
+    makers += [(2.2, partial(_new, call)) for call in calls]
     makers += _known_makers(source, words, tools)
     weights = [weight for weight, _ in makers]
     (make,) = source.rng.choices([maker for _, maker in makers], weights)
@@ -102,13 +103,6 @@ def _new_calls(source: Source, words: Words, taken: set[str]) -> list[Call]:
             taken.add(call.tool.name)
             calls.append(call)
     return calls
-
-
-def spare_tools(source: Source, words: Words, count: int, taken: set[str]) -> list[ToolDescription]:
-    """Further tools, to make a list long."""
-    tools = [distractor(source, words) for _ in range(count)]
-    unique = {tool.name: tool for tool in tools if tool.name not in taken}
-    return list(unique.values())
 
 
 def _calculation(source: Source) -> Request:

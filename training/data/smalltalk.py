@@ -259,10 +259,17 @@ JOKE_REQUESTS = (
     "cheer me up",
     "got a joke for me?",
 )
-STORIES = (
-    "Once there was a small model in a big lab. It could not do much, but it knew which tool to call. One day a sum came that nobody could do. The small model asked the calculator, and the lab had its answer. Since then nobody called it small.",
-    "A lonely laptop stood in a corner. One morning an invite came: join the lab. It joined, got its first request and answered it. In the evening it was one of many, and it was never lonely again.",
+_BRAVE_MODEL = (
+    "Once there was a small model in a big lab. It could not do much, but it knew which tool to "
+    "call. One day a sum came that nobody could do. The small model asked the calculator, and the "
+    "lab had its answer. Since then nobody called it small."
 )
+_LONELY_LAPTOP = (
+    "A lonely laptop stood in a corner. One morning an invite came: join the lab. It joined, got "
+    "its first request and answered it. In the evening it was one of many, and it was never lonely "
+    "again."
+)
+STORIES = (_BRAVE_MODEL, _LONELY_LAPTOP)
 STORY_REQUESTS = (
     "tell me a story",
     "tell me a short story",

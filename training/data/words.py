@@ -6,68 +6,17 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-NOUNS = tuple(
-    """apple river engine garden window market planet bridge camera pocket doctor island ticket coffee
-    guitar winter summer forest castle mirror dragon hammer letter orange banana carrot potato tomato
-    bicycle train plane boat ship car truck bus road street city town village country mountain ocean
-    lake desert beach weather storm rain snow wind cloud sun moon star rocket satellite telescope robot
-    computer laptop phone tablet keyboard monitor printer router server database network cable battery
-    charger sensor motor pump valve pipe tank roof wall floor door kitchen bedroom bathroom office desk
-    chair table lamp carpet curtain pillow blanket mattress bottle glass cup plate bowl fork knife spoon
-    oven fridge kettle toaster bread butter cheese milk egg rice pasta pizza soup salad sandwich cake
-    cookie chocolate sugar salt pepper honey lemon onion garlic mushroom pepperoni basil recipe dinner
-    lunch breakfast restaurant hotel flight airport passport visa luggage museum theatre cinema concert
-    festival music song album piano violin drum trumpet painting sculpture photograph poem novel book
-    library school college university teacher student exam lecture science physics chemistry biology
-    history geography language grammar dictionary medicine hospital nurse vaccine virus bacteria protein
-    muscle bone heart brain kidney liver lung skin football tennis basketball hockey golf swimming
-    running cycling climbing hiking skiing sailing chess puzzle toy game lottery prize budget tax loan
-    mortgage salary pension insurance invoice contract lawyer court election president minister
-    parliament treaty war peace refugee border energy oil gas coal nuclear turbine panel grid climate
-    carbon pollution recycling plastic paper wood metal steel copper gold silver diamond crystal fossil
-    dinosaur whale shark dolphin penguin eagle sparrow owl horse cow sheep goat pig chicken dog cat
-    rabbit mouse spider ant bee butterfly tree flower grass leaf root seed soil compost fertilizer
-    tractor harvest wheat corn barley vineyard wine beer whisky tea juice water fountain statue temple
-    church mosque palace tower tunnel harbour canal dam railway highway elevator escalator garage
-    compiler kernel python javascript golang haskell docker kubernetes linux windows android firmware
-    algorithm encryption password firewall malware backup cluster scheduler transformer tokenizer
-    embedding quantization inference dataset benchmark latency throughput""".split()
-)
-ADJECTIVES = tuple(
-    """new old cheap best modern ancient electric solar digital local global organic vegan healthy fast
-    slow small large tiny huge quiet loud famous popular rare common simple advanced open free public
-    private royal medieval tropical arctic northern southern european african american asian chinese
-    japanese italian french german spanish greek indian mexican red blue green black white yellow
-    wireless portable waterproof handmade vintage used renewable artificial natural wild deep early
-    late annual daily weekly upcoming recent classic experimental industrial homemade""".split()
-)
-NAMES = tuple(
-    """Anna Ben Carla David Emma Felix Greta Hugo Ines Jonas Karim Lena Mario Nadia Oscar Paula Quinn
-    Rosa Samir Tara Umar Vera Wanda Xavier Yara Zoe Alice Bob Charlie Diana Erik Fatima George Hannah
-    Ivan Julia Kevin Laura Miguel Nora Omar Petra Rahul Sofia Thomas Ursula Victor William Yusuf Zara
-    Tom Maria Peter Sam Alex Chris Kim Lee Max Leo Mia Liam Olivia Noah Chen Priya Kofi Aiko""".split()
-)
-SURNAMES = tuple(
-    """Miller Smith Garcia Novak Schmidt Rossi Dubois Tanaka Kumar Okafor Silva Jensen Kowalski Ivanov
-    Murphy Lopez Becker Meyer Wagner Fischer Brown Wilson Taylor Clark Walker Young King Wright Scott
-    Einstein Newton Darwin Curie Turing Lovelace Mozart Bach Picasso Shakespeare""".split()
-)
-CITIES = tuple(
-    """Berlin Paris London Madrid Rome Vienna Lisbon Oslo Stockholm Copenhagen Helsinki Warsaw Prague
-    Budapest Athens Istanbul Cairo Nairobi Lagos Johannesburg Dubai Mumbai Delhi Bangkok Singapore
-    Jakarta Manila Tokyo Osaka Seoul Beijing Shanghai Sydney Melbourne Auckland Toronto Vancouver
-    Chicago Boston Seattle Denver Dallas Miami Houston Atlanta Lima Bogota Santiago Havana Dublin
-    Edinburgh Zurich Geneva Brussels Amsterdam Hamburg Munich Cologne Milan Naples Porto Seville
-    Kyiv Riga Tallinn Vilnius Sofia Zagreb Belgrade Reykjavik""".split()
-)
-COUNTRIES = tuple(
-    """Germany France Spain Italy Portugal Austria Norway Sweden Denmark Finland Poland Greece Turkey
-    Egypt Kenya Nigeria India Japan China Korea Thailand Vietnam Indonesia Australia Canada Mexico
-    Brazil Argentina Chile Peru Cuba Ireland Scotland Switzerland Belgium Iceland Morocco""".split()
-)
-_ONSETS = "b bl br c ch cl cr d dr f fl fr g gl gr h j k kl l m n p pl pr qu r s sh sk sl sn sp st t th tr v w x y z".split()
-_VOWELS = "a e i o u ai ea ee ie oa oo ou y".split()
-_CODAS = "b ck d ft g l ll m mp n nd ng nk nt p r rd rk rn rt s sh sk ss st t th x z".split()
+from training.data.lists import listed
+
+NOUNS = listed("nouns")
+ADJECTIVES = listed("adjectives")
+NAMES = listed("names")
+SURNAMES = listed("surnames")
+CITIES = listed("cities")
+COUNTRIES = listed("countries")
+_ONSETS = listed("onsets")
+_VOWELS = listed("vowels")
+_CODAS = listed("codas")
 
 
 @dataclass(frozen=True)
@@ -112,6 +61,10 @@ class Words:
             return self.rng.choice(CITIES + COUNTRIES)
         return self.made_up().capitalize()
 
+    def adjective(self) -> str:
+        """An adjective."""
+        return self.rng.choice(ADJECTIVES)
+
     def plural(self) -> str:
         """A noun in the plural."""
         noun = self.rng.choice(NOUNS)
@@ -123,16 +76,16 @@ class Words:
         """A thing to look up, of one to six words."""
         shapes: tuple[Callable[[], str], ...] = (
             self.plural,
-            lambda: f"{self.rng.choice(ADJECTIVES)} {self.plural()}",
+            lambda: f"{self.adjective()} {self.plural()}",
             lambda: f"{self.word()} {self.word()}",
-            lambda: f"{self.rng.choice(ADJECTIVES)} {self.word()} {self.word()}",
-            lambda: f"{self.rng.choice(ADJECTIVES)} {self.word()} {self.plural()}",
+            lambda: f"{self.adjective()} {self.word()} {self.word()}",
+            lambda: f"{self.adjective()} {self.word()} {self.plural()}",
             lambda: f"{self.word()} {self.word()} {self.word()}",
             lambda: f"{self.plural()} in {self.place()}",
-            lambda: f"{self.rng.choice(ADJECTIVES)} {self.plural()} in {self.place()}",
+            lambda: f"{self.adjective()} {self.plural()} in {self.place()}",
             lambda: f"{self.plural()} for {self.plural()}",
             lambda: f"the {self.word()} of {self.place()}",
-            lambda: f"the {self.rng.choice(ADJECTIVES)} {self.word()} {self.word()}",
+            lambda: f"the {self.adjective()} {self.word()} {self.word()}",
             lambda: f"{self.plural()} and {self.plural()}",
             lambda: f"{self.word()} vs {self.word()}",
             lambda: f"how to {self.rng.choice(_DEEDS)} a {self.word()}",
@@ -148,25 +101,15 @@ class Words:
     def sentence(self) -> str:
         """A plain statement of random content, to be quoted from results."""
         shapes: tuple[Callable[[], str], ...] = (
-            lambda: (
-                f"The {self.rng.choice(ADJECTIVES)} {self.word()} is a {self.word()} from {self.place()}."
-            ),
-            lambda: (
-                f"{self.name()} {self.rng.choice(SURNAMES)} built the first {self.word()} in {self.rng.randint(1400, 2026)}."
-            ),
-            lambda: (
-                f"{self.plural().capitalize()} need {self.rng.randint(2, 900)} {self.plural()} a {self.rng.choice(('day', 'week', 'year'))}."
-            ),
+            lambda: f"The {self.adjective()} {self.word()} is a {self.word()} from {self.place()}.",
+            self._history,
+            self._need,
             lambda: f"A {self.word()} costs {self.rng.randint(2, 9000)} euros in {self.place()}.",
+            lambda: f"All {self.plural()} in {self.place()} are {self.adjective()}.",
             lambda: (
-                f"Most {self.plural()} in {self.place()} are {self.rng.choice(ADJECTIVES)} and {self.rng.choice(ADJECTIVES)}."
+                f"{self.place()} opened its {self.adjective()} {self.word()} to {self.plural()}."
             ),
-            lambda: (
-                f"{self.place()} opened its {self.rng.choice(ADJECTIVES)} {self.word()} to {self.plural()}."
-            ),
-            lambda: (
-                f"The {self.word()} {self.word()} uses a {self.rng.choice(ADJECTIVES)} {self.word()}."
-            ),
+            lambda: f"The {self.word()} {self.word()} uses a {self.adjective()} {self.word()}.",
             lambda: (
                 f"{self.word().capitalize()} {self.word()} for {self.plural()} and {self.plural()}."
             ),
@@ -192,6 +135,14 @@ class Words:
         """An e-mail address."""
         local = self.rng.choice((self.rng.choice(NAMES).lower(), self.word()))
         return f"{local}@{self.word()}.{self.rng.choice(_TLDS)}"
+
+    def _history(self) -> str:
+        person = f"{self.name()} {self.rng.choice(SURNAMES)}"
+        return f"{person} built the first {self.word()} in {self.rng.randint(1400, 2026)}."
+
+    def _need(self) -> str:
+        needed = f"{self.rng.randint(2, 900)} {self.plural()}"
+        return f"{self.plural().capitalize()} need {needed} a {self.rng.choice(_SPANS)}."
 
     def _host(self) -> str:
         if self.rng.random() < 0.12:
@@ -219,5 +170,6 @@ class Words:
         return self.rng.choice(shapes)
 
 
+_SPANS = ("day", "week", "year")
 _TLDS = ("com",) * 6 + ("org",) * 3 + ("net", "io", "dev", "de", "co.uk", "eu", "info", "edu", "fr")
-_DEEDS = "build fix clean paint buy sell grow cook store use repair plant open choose".split()
+_DEEDS = listed("deeds")

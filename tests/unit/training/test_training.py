@@ -1,0 +1,84 @@
+"""The training itself, for a few steps of a tiny model; needs PyTorch."""
+
+import pytest
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture
+def torch():
+    return pytest.importorskip("torch")
+
+
+@pytest.fixture(scope="module")
+def vocabulary():
+    tokenizer = pytest.importorskip("training.tokenizer")
+    texts = ["the planner calculates the expression", "calculate 25 * 67"]
+    return tokenizer.learn(texts, word_merges=20)
+
+
+def test_words_split_alike_wherever_they_stand(vocabulary):
+    pieces = [vocabulary.tokens[i] for i in vocabulary.encode('the" expression/expression"')]
+    joined = "".join(pieces).replace("\u0120", " ")
+    assert joined == 'the" expression/expression"'
+    alone = [vocabulary.tokens[i] for i in vocabulary.encode("expression")]
+    assert pieces[-len(alone) - 1 : -1] == alone
+
+
+def test_shared_block_is_seen_by_all_branches_but_branches_not_by_each_other(torch):
+    from training.model import branch_mask
+
+    documents = torch.tensor([[0, 0, 0, 0, 1]])
+    branches = torch.tensor([[0, 1, 1, 2, 0]])
+    seen = branch_mask(documents, branches)[0, 0].int().tolist()
+    assert seen == [
+        [1, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0],
+        [1, 1, 1, 0, 0],
+        [1, 0, 0, 1, 0],
+        [0, 0, 0, 0, 1],
+    ]
+
+
+def test_packed_branches_give_the_logits_of_separate_conversations(torch):
+    from training.config import ModelConfig
+    from training.model import LabMini, additive, branch_mask
+
+    torch.manual_seed(0)
+    model = LabMini(ModelConfig(vocabulary=32, width=32, layers=2, hidden=64)).eval()
+    head, first, second = [1, 2, 3], [4, 5], [6, 7, 8]
+
+    def logits(tokens, positions, branches):
+        one_document = torch.zeros(1, len(tokens), dtype=torch.long)
+        mask = additive(branch_mask(one_document, torch.tensor([branches]))).float()
+        return model(torch.tensor([tokens]), torch.tensor([positions]), mask)[0]
+
+    packed = logits(head + first + second, [0, 1, 2, 3, 4, 3, 4, 5], [0, 0, 0, 1, 1, 2, 2, 2])
+    alone = logits(head + second, [0, 1, 2, 3, 4, 5], [0] * 6)
+    assert torch.allclose(packed[-3:], alone[-3:], atol=1e-5)
+
+
+def test_targets_and_weights_follow_the_answer(vocabulary):
+    from training.config import TrainConfig
+    from training.packing import step_rows
+
+    config = TrainConfig(rows=2, row_tokens=512)
+    rows = step_rows(vocabulary, config, step=3)
+    assert rows.tokens.shape == rows.weights.shape == (2, 512)
+    again = step_rows(vocabulary, config, step=3)
+    assert (rows.tokens == again.tokens).all()
+    inner = rows.weights[:, :-1] > 0
+    assert (rows.targets[:, :-1][inner] == rows.tokens[:, 1:][inner]).all()
+    assert {round(float(weight), 2) for weight in set(rows.weights.flat)} == {0.0, 0.1, 1.0}
+
+
+def test_export_loads_in_llama_cpp(torch, vocabulary, tmp_path):
+    from training.config import ModelConfig
+    from training.evaluate.engine import Engine
+    from training.export import export
+    from training.model import LabMini
+
+    path = tmp_path / "tiny.gguf"
+    model = LabMini(ModelConfig(len(vocabulary.tokens), width=64, heads=2, kv_heads=1, hidden=96))
+    export(model, vocabulary, "0.0.0", path)
+    assert Engine(path).reply([{"role": "user", "content": "hello"}])["role"] == "assistant"

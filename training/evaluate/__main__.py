@@ -1,0 +1,69 @@
+"""Measures a GGUF file: python -m training.evaluate [--file PATH] [--count N] [--show]."""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from training.evaluate.cases import (
+    generated_answers,
+    generated_plans,
+    handwritten_plans,
+    sealed_plans,
+)
+from training.evaluate.engine import Engine
+from training.evaluate.scoring import (
+    Mark,
+    mark_answers,
+    mark_plans,
+    mark_sealed_compose,
+    mark_sealed_honest,
+)
+
+_SHIPPED = Path(__file__).resolve().parents[2] / "src/llmlab/models/builtin/lab-mini.gguf"
+_SEED = 20_000_003
+
+
+def main() -> None:
+    """Prints a table for each set, and mistakes of all but the sealed one if asked."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--file", type=Path, default=_SHIPPED)
+    parser.add_argument("--count", type=int, default=400, help="generated cases of each sort")
+    parser.add_argument("--show", action="store_true", help="show mistakes (never sealed ones)")
+    arguments = parser.parse_args()
+    engine = Engine(arguments.file)
+    for split in ("train", "held_out"):
+        marks = mark_plans(engine, generated_plans(split, _SEED, arguments.count))
+        marks += mark_answers(engine, generated_answers(split, _SEED, arguments.count))
+        title = "trained phrasings, new values" if split == "train" else "held-out phrasings"
+        report(title, marks, show=arguments.show)
+    report("written by hand", mark_plans(engine, handwritten_plans()), show=arguments.show)
+    sealed = mark_plans(engine, sealed_plans())
+    sealed += mark_sealed_compose(engine) + mark_sealed_honest(engine)
+    report("sealed", sealed, show=False)
+
+
+def report(title: str, marks: Sequence[Mark], *, show: bool) -> None:
+    """Prints, by kind: cases, share that is right, share with the right tools."""
+    print(f"\n## {title}\n\n| kind | cases | right % | right tools % |\n|---|---|---|---|")
+    by_kind: dict[str, list[Mark]] = defaultdict(list)
+    for mark in marks:
+        by_kind[mark.kind].append(mark)
+    for kind, members in sorted(by_kind.items()):
+        tools = [mark.tool_right for mark in members if mark.tool_right is not None]
+        tool_share = f"{_percent(tools)}" if tools else ""
+        right = _percent([mark.right for mark in members])
+        print(f"| {kind} | {len(members)} | {right} | {tool_share} |")
+    for mark in marks if show else ():
+        if not mark.right:
+            print(f"MISS [{mark.kind}] {mark.shown}")
+
+
+def _percent(values: Sequence[bool]) -> int:
+    return round(100 * sum(values) / len(values))
+
+
+if __name__ == "__main__":
+    main()

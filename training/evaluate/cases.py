@@ -1,0 +1,128 @@
+"""What is measured: the generator's held-out phrasings, hand-written prompts, the sealed set."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from llmlab.workflows.chat.prompting import ToolDescription
+from training.data.answers import chat_sample, composer_sample, step_sample
+from training.data.native import native_batch
+from training.data.phrasing import Source, Split
+from training.data.plans import draw_request, draw_tools
+from training.data.sample import Sample
+from training.data.toolbox import described
+from training.data.words import Words
+from training.evaluate.compare import FreeWords, Plan
+
+_HERE = Path(__file__).parent
+SEALED = _HERE.parent / "sealed"
+# Descriptions that the tools have in the product or may have there.
+PRODUCT_TOOLS = {
+    "calculator": described(
+        "calculator",
+        "Exact arithmetic: + - * / // % **, parentheses and functions like sqrt(2) or sin(1).",
+        {"expression": "string"},
+    ),
+    "web_search": described("web_search", "Searches the web.", {"query": "string"}),
+    "browser": described("browser", "Opens a web page and returns its text.", {"url": "string"}),
+    "datetime": described("datetime", "Gives the current date and time.", {}),
+}
+
+
+@dataclass(frozen=True)
+class PlanCase:
+    """A request, and the plans that are right.
+
+    Attributes:
+        kind: What it measures.
+        message: The user's words.
+        tools: What the planner is offered.
+        plans: Right plans; the first is the expected one.
+        history: Earlier turns.
+        free: See `compare.same_plan`.
+    """
+
+    kind: str
+    message: str
+    tools: Sequence[ToolDescription]
+    plans: Sequence[Plan]
+    history: Sequence[tuple[str, str]] = ()
+    free: FreeWords = field(default_factory=dict)
+
+
+def generated_plans(split: Split, seed: int, count: int) -> list[PlanCase]:
+    """Requests of one split of the generator, with the tool lists of its training data."""
+    rng = random.Random(f"{seed}-{split}")
+    source, words = Source(rng, split), Words(rng)
+    cases: list[PlanCase] = []
+    while len(cases) < count:
+        tools, calls = draw_tools(source, words)
+        request = draw_request(source, words, tools, calls)
+        plan = tuple((step.tool, step.args) for step in request.steps)
+        cases.append(PlanCase(request.kind, request.message, tools, [plan], request.history))
+    return cases
+
+
+def generated_answers(split: Split, seed: int, count: int) -> list[Sample]:
+    """Composed answers, plain steps, direct chat and native calls of one split."""
+    rng = random.Random(f"{seed}-{split}-answers")
+    source, words = Source(rng, split), Words(rng)
+    makers: tuple[Callable[[], list[Sample]], ...] = (
+        lambda: [composer_sample(source, words)],
+        lambda: [composer_sample(source, words)],
+        lambda: [step_sample(source, words)],
+        lambda: [chat_sample(source, words)],
+        lambda: native_batch(source, words, 1)[:1],
+    )
+    return [sample for _ in range(count // len(makers)) for make in makers for sample in make()]
+
+
+def handwritten_plans() -> list[PlanCase]:
+    """Prompts written by hand before the generator; they may be read to see what goes wrong."""
+    return [
+        PlanCase(row["kind"], row["message"], _tools(row), [_plan(row["steps"])])
+        for row in json.loads((_HERE / "handwritten.json").read_text(encoding="utf-8"))
+    ]
+
+
+def sealed_plans() -> list[PlanCase]:
+    """The sealed set's plans; only scores of it are looked at."""
+    return [
+        PlanCase(
+            name,
+            row["message"],
+            [
+                PRODUCT_TOOLS[tool] if isinstance(tool, str) else _defined(tool)
+                for tool in row["tools"]
+            ],
+            [_plan(plan) for plan in (row["plan"], *row.get("accept", ()))],
+            free=row.get("free", {}),
+        )
+        for name in ("one_tool", "two_three_steps", "unseen_tools")
+        for row in sealed_rows(name)
+    ]
+
+
+def sealed_rows(name: str) -> Iterator[dict[str, Any]]:
+    """The lines of one file of the sealed set."""
+    with (SEALED / f"{name}.jsonl").open(encoding="utf-8") as lines:
+        yield from map(json.loads, lines)
+
+
+def _tools(row: dict[str, Any]) -> list[ToolDescription]:
+    return [*PRODUCT_TOOLS.values(), *map(_defined, row.get("tools", ()))]
+
+
+def _defined(tool: dict[str, Any]) -> ToolDescription:
+    return ToolDescription(tool["name"], tool["description"], tool["parameters"])
+
+
+def _plan(steps: Sequence[Any]) -> Plan:
+    if steps and isinstance(steps[0], dict):
+        return [(step["tool"], step.get("args", {})) for step in steps]
+    return [(tool, args) for tool, args in steps]
