@@ -11,6 +11,7 @@ from llmlab.events import PlanMade, PlannedStep
 from llmlab.tools.base import output_text
 from llmlab.types import JsonValue
 from llmlab.workflows.chat.check import find_problem
+from llmlab.workflows.chat.faithful import NumberGuard
 from llmlab.workflows.chat.prompting import (
     composer_messages,
     fill_references,
@@ -198,13 +199,13 @@ async def _compose(turn: Turn, state: AgentState) -> StepOutcome:
             return step_messages(turn.message, instruction, history=history)
         return composer_messages(turn.message, results, history)
 
-    answer = await turn.asker.answer(prompt, turn.history, turn.run.token)
-    text = answer.text
-    if not text.strip() and results:
+    last = state["results"][-1] if results else StepResult("", None, "")
+    guard = NumberGuard(last.tool, last.output, turn.run.token)
+    answer = await turn.asker.answer(prompt, turn.history, guard.take)
+    if not answer.text.strip():
         # A model that is lost for words must not lose the results.
-        text = results[-1][2]
-        turn.run.token(text)
-    return StepOutcome(text, answer.node, answer.cache_hit, answer.usage)
+        guard.take(last.output)
+    return StepOutcome(guard.end(), answer.node, answer.cache_hit, answer.usage)
 
 
 def _quotable(output: JsonValue) -> str:

@@ -292,6 +292,14 @@ async def test_an_impossible_calculation_is_told(make_lab: MakeLab) -> None:
     assert "Error: " in model.prompts[-1][-1]["content"]
 
 
+async def test_a_composer_that_swaps_digits_is_set_right(make_lab: MakeLab) -> None:
+    lab = make_lab(PLAN, answer="The answer is 1657.")
+    told = [event async for event in lab.manager.stream(ChatBody(message=QUESTION), "owner")]
+    assert "".join(event.text for event in told if event.type == "token") == "The result is 1675."
+    assert isinstance(told[-1], RunDone)
+    assert told[-1].answer == "The result is 1675."
+
+
 async def test_a_composer_without_words_still_gives_the_result(make_lab: MakeLab) -> None:
     lab = make_lab(PLAN, answer="<think>hm</think>")
     told = [event async for event in lab.manager.stream(ChatBody(message=QUESTION), "owner")]
@@ -411,7 +419,12 @@ async def test_sessions_keep_their_history(make_lab: MakeLab, sqlite: Database) 
     assert f"User: {QUESTION}\nAssistant: {ANSWER}" in asked
     assert [part["content"] for part in model.prompts[3][1:3]] == [QUESTION, ANSWER]
     said = await sqlite.read(sessions.transcript, first.session_id, tenant="owner")
-    assert [message.content for message in said] == [QUESTION, ANSWER, "and times 2?", ANSWER]
+    assert [message.content for message in said] == [
+        QUESTION,
+        ANSWER,
+        "and times 2?",
+        "The result is 3350.",
+    ]
 
 
 async def test_a_session_of_another_tenant_is_not_read(make_lab: MakeLab) -> None:
@@ -493,7 +506,7 @@ async def test_a_model_that_fails_fails_the_run(
 
 
 async def test_an_answer_that_breaks_off_ends_with_an_error_event(make_lab: MakeLab) -> None:
-    lab = make_lab(PLAN, answer=Reply("one two three", fault="close", after=2))
+    lab = make_lab(PLAN, answer=Reply("It's 1675 two three", fault="close", after=3))
     told = [event async for event in lab.manager.stream(ChatBody(message=QUESTION), "owner")]
     assert [event.type for event in told][-3:] == ["token", "token", "error"]
     assert told[-1].code == "engine_crashed"  # type: ignore[union-attr]
@@ -509,7 +522,7 @@ async def test_the_model_of_the_request_is_asked(make_lab: MakeLab) -> None:
 
 
 async def test_cancelling_a_run_stops_the_generation(make_lab: MakeLab) -> None:
-    lab = make_lab(PLAN, answer=Reply("one two three", delay=30))
+    lab = make_lab('[{"tool": null}]', answer=Reply("one two three", delay=30))
     handle = await lab.manager.start(ChatBody(message=QUESTION), "owner")
     async for event in handle.events():
         if event.type == "token":
