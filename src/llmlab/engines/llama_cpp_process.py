@@ -274,9 +274,15 @@ def _spawn() -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={name: value for name, value in os.environ.items() if not _SECRET.search(name)},
+        env=_environment(),
         start_new_session=True,
     )
+
+
+def _environment() -> dict[str, str]:
+    handed_on = {name: value for name, value in os.environ.items() if not _SECRET.search(name)}
+    # A crash is told by its own line; a debugger's trace takes seconds and hides it.
+    return handed_on | {"GGML_NO_BACKTRACE": "1"}
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:

@@ -66,7 +66,7 @@ class OpenAIEngine(Engine):
         async with self._transport.stream(path, request_body(request)) as (response, pieces):
             if response.content_type != "text/event-stream":
                 # Some servers cannot stream and answer at once instead.
-                for chunk in read_chunks(await bounded(response, JSON_LIMIT)):
+                for chunk in self._whole(await bounded(response, JSON_LIMIT)):
                     yield chunk
                 return
             usages: list[Usage] = []
@@ -85,12 +85,20 @@ class OpenAIEngine(Engine):
         async with aclosing(sse.payloads(pieces)) as events:
             async for payload in events:
                 if payload == sse.DONE_PAYLOAD:
+                    if not complete:
+                        yield Chunk(finish_reason="stop")
                     return
                 for chunk in read_chunks(payload):
                     complete = complete or chunk.finish_reason is not None
                     yield chunk
         if not complete:
             raise EngineError(f"The answer of the server {self.url} ended before it was complete.")
+
+    def _whole(self, body: bytes) -> list[Chunk]:
+        chunks = read_chunks(body)
+        if not any(chunk.finish_reason for chunk in chunks):
+            raise EngineError(f"The server {self.url} answered something that is no answer.")
+        return chunks
 
     async def embed(self, model: str, inputs: Sequence[str]) -> tuple[list[list[float]], Usage]:
         """Return one vector for each text, in their order, and the tokens read."""

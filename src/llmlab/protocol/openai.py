@@ -296,9 +296,9 @@ def _read_choice(choice: dict[str, Any]) -> Chunk:
     delta = choice.get("delta") or choice.get("message") or {}
     reason = choice.get("finish_reason")
     return Chunk(
-        text=delta.get("content") or choice.get("text") or "",
-        index=choice.get("index") or 0,
-        reasoning=delta.get("reasoning_content") or "",
+        text=_text(delta.get("content") or choice.get("text")),
+        index=int(choice.get("index") or 0),
+        reasoning=_text(delta.get("reasoning_content")),
         tool_calls=tuple(
             _read_call(position, call)
             for position, call in enumerate(delta.get("tool_calls") or ())
@@ -310,13 +310,19 @@ def _read_choice(choice: dict[str, Any]) -> Chunk:
     )
 
 
+def _text(value: object) -> str:
+    if value is not None and not isinstance(value, str):
+        raise TypeError("a piece of an answer is no text")
+    return value or ""
+
+
 def _read_call(position: int, call: dict[str, Any]) -> ToolCallDelta:
     function = call.get("function") or {}
     arguments = function.get("arguments") or ""
     return ToolCallDelta(
-        call.get("index", position),
-        call.get("id"),
-        function.get("name"),
+        int(call.get("index", position)),
+        _text(call.get("id")) or None,
+        _text(function.get("name")) or None,
         arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode(),
     )
 

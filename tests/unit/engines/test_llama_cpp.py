@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -29,6 +31,7 @@ from llmlab.errors import (
     EngineCrashedError,
     InvalidModelFileError,
     InvalidRequestError,
+    LabError,
     OutOfMemoryError,
     UnavailableError,
 )
@@ -155,6 +158,35 @@ def test_a_file_that_the_engine_refuses_is_named_with_its_reason(
         launch(odd, SMALL, timeout=60)
 
     assert str(tmp_path) not in caught.value.message
+    assert children() == []
+
+
+def test_a_native_crash_while_loading_is_contained(tiny: Path, tmp_path: Path) -> None:
+    # The same token twice fails an assertion of llama.cpp's, which aborts its process.
+    twice = tmp_path / "twice.gguf"
+    token, other = (struct.pack("<Q", 2) + text for text in (b"th", b"er"))
+    twice.write_bytes(tiny.read_bytes().replace(token, other))
+
+    with pytest.raises(EngineCrashedError, match=r"SIGABRT while it loaded.*twice.*ASSERT"):
+        launch(twice, SMALL, timeout=60)
+
+
+async def test_damaged_headers_that_pass_end_in_a_verdict(tiny: Path, tmp_path: Path) -> None:
+    whole, chance = tiny.read_bytes(), random.Random(11)
+    for _ in range(12):
+        damaged = bytearray(whole)
+        position = chance.randrange(4, 9500)
+        damaged[position : position + 2] = chance.randbytes(2)
+        path = tmp_path / "damaged.gguf"
+        path.write_bytes(damaged)
+        with suppress(InvalidModelFileError, EngineCrashedError):
+            process = await asyncio.to_thread(launch, path, SMALL, timeout=60)
+            engine = LlamaCppEngine.of(process)
+            with suppress(LabError):
+                await collect(engine, chat(max_tokens=3))
+            await engine.aclose()
+            await asyncio.to_thread(process.stop)
+
     assert children() == []
 
 
