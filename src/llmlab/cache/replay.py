@@ -20,6 +20,7 @@ from llmlab.types import Chunk, Operation
 
 # An answer that stopped for another reason was cut off or censored: not for keeping.
 _GOOD_ENDS = frozenset({"stop", "tool_calls"})
+_PLAIN = frozenset({"role", "content"})
 
 
 def settle(answer: CachedAnswer) -> CachedAnswer | None:
@@ -48,8 +49,8 @@ def whole(answer: CachedAnswer) -> bytes:
     if not answer.stream:
         return answer.body
     events = _events(answer.body)
-    writer = _writer(orjson.loads(events[0]))
-    return writer.whole(chunk for event in events for chunk in read_chunks(event))
+    writer = _writer(_decoded(events[0]))
+    return writer.whole(_merged(events))
 
 
 def stream(answer: CachedAnswer, *, include_usage: bool) -> bytes:
@@ -59,7 +60,7 @@ def stream(answer: CachedAnswer, *, include_usage: bool) -> bytes:
         EngineError: A recorded stream is cut off or is none.
     """
     events = _events(answer.body) if answer.stream else [answer.body]
-    writer = _writer(orjson.loads(events[0]), include_usage=include_usage)
+    writer = _writer(_decoded(events[0]), include_usage=include_usage)
     chunks = [chunk for event in events for chunk in read_chunks(event)]
     if not answer.stream:
         chunks = [piece for chunk in chunks for piece in _parted(chunk)]
@@ -84,6 +85,50 @@ def _events(recorded: bytes) -> list[bytes]:
     if len(events) < 2 or events[-1] != sse.DONE_PAYLOAD:
         raise EngineError("The recorded stream is cut off.")
     return events[:-1]
+
+
+def _merged(events: list[bytes]) -> list[Chunk]:
+    """Read a stream, its runs of plain text as one chunk each: most events are those."""
+    chunks: list[Chunk] = []
+    text: list[str] = []
+    # One call of the decoder costs far less than one for each event.
+    for event, content in zip(events, _decoded_all(events), strict=True):
+        if (piece := _plain_text(content)) is not None:
+            text.append(piece)
+            continue
+        if text:
+            chunks.append(Chunk("".join(text)))
+            text.clear()
+        chunks += read_chunks(event)
+    return [*chunks, Chunk("".join(text))] if text else chunks
+
+
+def _plain_text(content: dict[str, Any]) -> str | None:
+    choices = content.get("choices")
+    if not choices or len(choices) > 1 or content.get("usage") or "error" in content:
+        return None
+    choice = choices[0]
+    if choice.get("index") or choice.get("finish_reason") or choice.get("logprobs"):
+        return None
+    delta = choice.get("delta")
+    if delta is None or not delta.keys() <= _PLAIN:
+        return None
+    piece = delta.get("content")
+    return piece if isinstance(piece, str) else None
+
+
+def _decoded_all(events: list[bytes]) -> list[dict[str, Any]]:
+    contents: list[dict[str, Any]] = _decoded(b"[" + b",".join(events) + b"]")
+    if len(contents) != len(events) or not all(isinstance(each, dict) for each in contents):
+        raise EngineError("The recorded stream holds something that is no OpenAI chunk.")
+    return contents
+
+
+def _decoded(payload: bytes) -> Any:
+    try:
+        return orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        raise EngineError("The recorded stream holds something that is no JSON.") from error
 
 
 def _writer(first: dict[str, Any], *, include_usage: bool = False) -> ChunkWriter:

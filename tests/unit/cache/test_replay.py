@@ -72,6 +72,33 @@ def test_a_recorded_stream_is_replayed_too() -> None:
     assert [event["choices"][0]["delta"].get("content") for event in events] == ["Hel", "lo", None]
 
 
+MIXED = [
+    Chunk("a"),
+    Chunk(reasoning="hm"),
+    Chunk("b"),
+    Chunk("c", logprobs={"content": [{"token": "c"}]}),
+    Chunk("B", index=1),
+    Chunk("d"),
+    Chunk(finish_reason="stop"),
+    Chunk(finish_reason="stop", index=1),
+]
+
+
+def test_everything_beside_text_survives() -> None:
+    kept = settle(recorded(MIXED))
+    assert kept is not None
+    first, second = orjson.loads(kept.body)["choices"]
+    assert first["message"]["content"] == "abcd"
+    assert first["message"]["reasoning_content"] == "hm"
+    assert first["logprobs"] == {"content": [{"token": "c"}]}
+    assert (second["index"], second["message"]["content"]) == (1, "B")
+
+
+def test_events_that_are_json_only_together_are_refused() -> None:
+    body = b'data: {"choices": [\n\ndata: 5]}\n\ndata: [DONE]\n\n'
+    assert settle(CachedAnswer(body, stream=True)) is None
+
+
 @pytest.mark.parametrize(
     "answer",
     [
