@@ -15,7 +15,7 @@ import psutil
 import pytest
 from tests.acceptance.helpers import descendants, llmlab, until, variables
 
-from llmlab.errors import LabError
+from llmlab.errors import LabError, UnavailableError
 from llmlab.protocol.lab import InferenceBody
 from llmlab.testing.process import LabProcess
 
@@ -155,3 +155,8 @@ def test_a_wrong_start_ends_with_a_message(
     assert shown.returncode == 1
     assert expected in shown.stderr
     assert "Traceback" not in shown.stderr
+
+
+def test_a_lab_that_cannot_start_says_why_to_its_test(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match="workers = -1"):
+        LabProcess(tmp_path / "home", "--workers", "-1").start()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from tests.acceptance.helpers import descendants, llmlab
+from tests.acceptance.helpers import descendants, llmlab, variables
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -151,6 +152,28 @@ def test_curl_gets_an_answer(lab: LabProcess) -> None:
         timeout=60,
     )
     assert json.loads(done.stdout)["choices"][0]["message"]["content"]
+
+
+@pytest.mark.parametrize("name", ["curl.sh", "openai_package.py"])
+def test_the_examples_run(lab: LabProcess, name: str) -> None:
+    script = Path(__file__).parents[2] / "examples" / name
+    words = ["bash", str(script)] if name.endswith(".sh") else [sys.executable, str(script)]
+    given = {
+        "LLMLAB_URL": lab.url,
+        "LLMLAB_API_KEY": lab.key,
+        "OPENAI_BASE_URL": f"{lab.url}/v1",
+        "OPENAI_API_KEY": lab.key,
+    }
+    done = subprocess.run(
+        words,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=variables(lab.home) | given,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
 
 
 def test_workers_and_models_have_names_in_ps(lab: LabProcess, command: Command) -> None:
