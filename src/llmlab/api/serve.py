@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
@@ -30,6 +31,7 @@ GRACE_SECONDS = 3
 # Workers that take longer than this are not waited for.
 WORKERS_SECONDS = 10.0
 KEEP_ALIVE_SECONDS = 75
+SWITCH_INTERVAL = 0.0005
 
 
 def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
@@ -45,6 +47,8 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
     """
     with closing(listen(settings, settings.port)) as listener:
         log.configure("coordinator", folder=settings.logs_folder, level=settings.log_level)
+        # The store's thread would keep the loop waiting for 5 ms at every turn.
+        sys.setswitchinterval(SWITCH_INTERVAL)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(serve_on(settings, listener, on_ready=on_ready))
 

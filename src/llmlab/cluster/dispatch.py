@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ from llmlab.cluster.relay import Relay
 from llmlab.cluster.routing.base import RoutingPolicy
 from llmlab.errors import DeadlineError, EngineError, LabError
 from llmlab.protocol import sse
+from llmlab.protocol.deadline import Deadline
 from llmlab.protocol.openai import ChunkWriter, read_chunks, read_usage
 from llmlab.types import Chunk, Usage
 
@@ -71,7 +71,7 @@ class Dispatcher:
         """
         seconds = timeout or self._timeout
         try:
-            async with asyncio.timeout(seconds):
+            with Deadline(seconds):
                 return await self._whole(call)
         except TimeoutError as error:
             raise DeadlineError(

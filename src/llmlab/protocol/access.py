@@ -6,9 +6,8 @@ Localhost is no reason for trust: a web page can send requests there.
 
 from __future__ import annotations
 
-import asyncio
 import hmac
-from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, MutableMapping
 from typing import Any, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
@@ -19,6 +18,7 @@ from llmlab.errors import (
     BodyTooLargeError,
     LabError,
 )
+from llmlab.protocol.deadline import Deadline
 from llmlab.protocol.errors import encode_error, error_headers
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -30,6 +30,10 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 BODY_DEADLINE = 30.0
 SESSION_COOKIE = "llmlab_session"
+
+_CHECKED = frozenset({b"host", b"authorization", b"cookie", b"origin", b"content-length"})
+# Forms of allowed names (case, port) that were seen; others are looked at each time.
+_MOST_KNOWN_HOSTS = 64
 
 
 class Authenticator(Protocol):
@@ -71,17 +75,35 @@ def header(scope: Scope, name: bytes) -> str | None:
 
 def bearer_of(scope: Scope) -> str | None:
     """Return the key of an ``Authorization: Bearer`` header."""
-    scheme, _, key = (header(scope, b"authorization") or "").partition(" ")
-    return key.strip() if scheme.lower() == "bearer" and key.strip() else None
+    return _bearer(header(scope, b"authorization") or "")
+
+
+def _bearer(header: str) -> str | None:
+    scheme, _, key = header.partition(" ")
+    key = key.strip()
+    return key if key and scheme.lower() == "bearer" else None
 
 
 def cookie_of(scope: Scope, name: str = SESSION_COOKIE) -> str | None:
     """Return a cookie's value."""
-    for part in (header(scope, b"cookie") or "").split(";"):
+    return _cookie(header(scope, b"cookie") or "", name)
+
+
+def _cookie(header: str, name: str) -> str | None:
+    for part in header.split(";"):
         key, _, value = part.strip().partition("=")
         if key == name:
             return value
     return None
+
+
+def _needed(scope: Scope) -> dict[bytes, bytes]:
+    """Return the headers that are checked here, the first of each name, in one pass."""
+    found: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        if name in _CHECKED:
+            found.setdefault(name, value)
+    return found
 
 
 def host_name(host: str) -> str:
@@ -115,40 +137,50 @@ class Gate:
         self._app = app
         self._authenticator = authenticator
         self._hosts = LOOPBACK_NAMES | {name.lower() for name in hosts}
+        self._known_hosts: set[bytes] = set()
         self._max_body = max_body
         self._public = frozenset(public)
         self._public_folders = tuple(path for path in public if path.endswith("/") and path != "/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check one connection and pass it on, its body read whole."""
-        if scope["type"] not in ("http", "websocket"):
+        kind = scope["type"]
+        if kind not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         try:
-            self._check_host(scope)
-            self._identify(scope)
-            if scope["type"] == "http":
-                body = await self._read_body(scope, receive)
+            headers = _needed(scope)
+            self._check_host(headers.get(b"host", b""))
+            self._identify(scope, headers)
+            if kind == "http":
+                body = await self._read_body(headers.get(b"content-length", b"0"), receive)
                 receive = _replay(body, receive)
         except LabError as error:
             await refuse(scope, send, error)
             return
         await self._app(scope, receive, send)
 
-    def _check_host(self, scope: Scope) -> None:
-        name = host_name(header(scope, b"host") or "")
+    def _check_host(self, host: bytes) -> None:
+        if host in self._known_hosts:
+            return
+        name = host_name(host.decode("latin-1"))
         if name not in self._hosts:
             raise AccessError(
                 f"The host name {name[:100]!r} is not allowed. Start the lab with --host or --lan,"
                 " or add the name to the setting allowed_hosts."
             )
+        if len(self._known_hosts) < _MOST_KNOWN_HOSTS:
+            self._known_hosts.add(host)
 
-    def _identify(self, scope: Scope) -> None:
-        bearer, cookie = bearer_of(scope), cookie_of(scope)
+    def _identify(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
+        bearer = _bearer(headers.get(b"authorization", b"").decode("latin-1"))
+        cookie = None
+        if b"cookie" in headers:
+            cookie = _cookie(headers[b"cookie"].decode("latin-1"), SESSION_COOKIE)
         tenant = self._authenticator.authenticate(bearer, cookie)
         # A browser sends cookies along from any page, so they count only for our own pages.
         if tenant is not None and (scope["type"] == "websocket" or bearer is None):
-            self._check_origin(scope)
+            self._check_origin(headers)
         if tenant is None and not self._is_public(scope["path"]):
             raise AuthenticationError(
                 "This needs the lab's key: send `Authorization: Bearer KEY`;"
@@ -156,22 +188,23 @@ class Gate:
             )
         scope.setdefault("state", {})["tenant"] = tenant
 
-    def _check_origin(self, scope: Scope) -> None:
-        origin = header(scope, b"origin")
-        if origin is None:
+    def _check_origin(self, headers: Mapping[bytes, bytes]) -> None:
+        if b"origin" not in headers:
             return
-        if urlsplit(origin).netloc.lower() != (header(scope, b"host") or "").strip().lower():
+        origin = headers[b"origin"].decode("latin-1")
+        host = headers.get(b"host", b"").decode("latin-1")
+        if urlsplit(origin).netloc.lower() != host.strip().lower():
             raise AccessError(f"The origin {origin[:100]!r} is not this lab.")
 
     def _is_public(self, path: str) -> bool:
         return path in self._public or path.startswith(self._public_folders)
 
-    async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
-        declared = header(scope, b"content-length") or "0"
-        if not declared.isdigit() or int(declared) > self._max_body:
+    async def _read_body(self, declared: bytes, receive: Receive) -> bytes:
+        # A number of thousands of digits is no number to Python.
+        if not declared.isdigit() or len(declared) > 15 or int(declared) > self._max_body:
             raise self._too_large()
         try:
-            async with asyncio.timeout(BODY_DEADLINE):
+            with Deadline(BODY_DEADLINE):
                 return await self._collect(receive)
         except TimeoutError as error:
             raise BodyTimeoutError(
