@@ -31,12 +31,14 @@ from llmlab.errors import (
     InvalidModelFileError,
     LabError,
     OutOfMemoryError,
+    UnavailableError,
 )
 from llmlab.log import get_logger
 
 Progress: TypeAlias = Callable[[float], None]
 
 STOP_GRACE = 2.0
+_ILLEGAL_INSTRUCTION = 4
 POLL_SECONDS = 0.1
 _TAIL_LINES = 200
 _ERROR_LINE = re.compile(r"^[\d.]+ E (?:\S+ +)?(?P<reason>.+)$")
@@ -235,10 +237,13 @@ class LlamaCppProcess:
         reason = self._reason()
         if _MEMORY.search(self.stderr_tail()):
             return OutOfMemoryError(f"The model {self.name} does not fit the memory: {reason}")
-        if self._process.poll() == LOAD_FAILED:
+        status = self._process.poll()
+        if status == LOAD_FAILED:
             return InvalidModelFileError(
                 f"The model file {self.path.name} cannot be loaded: {reason}"
             )
+        if status == -_ILLEGAL_INSTRUCTION:
+            reason = "ImportError: this build of xllamacpp needs a processor with AVX2"
         if "Error" in reason:
             # The child is Python until the engine takes over: a broken installation shows so.
             return ConfigurationError(f"The engine llama_cpp cannot be started: {reason}")
@@ -268,15 +273,18 @@ class LlamaCppProcess:
 
 
 def _spawn() -> subprocess.Popen[bytes]:
-    # Its own session: Ctrl-C at the terminal is for the lab, which ends its children in order.
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "llmlab.engines.llama_cpp_child"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=_environment(),
-        start_new_session=True,
-    )
+    try:
+        # Its own session: Ctrl-C at the terminal is for the lab, which ends its children in order.
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "llmlab.engines.llama_cpp_child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(),
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise UnavailableError(f"No process can be started for the model: {error}.") from error
 
 
 def _environment() -> dict[str, str]:

@@ -223,25 +223,41 @@ def test_a_load_that_is_interrupted_leaves_no_child(
     assert children() == []
 
 
-def test_a_child_killed_while_it_loads_is_a_crash(tiny: Path) -> None:
-    stop = threading.Event()
+@pytest.mark.parametrize(
+    ("number", "kind", "reason"),
+    [
+        (signal.SIGKILL, EngineCrashedError, "SIGKILL while it loaded the model tiny"),
+        # How a processor without the build's instructions ends it.
+        (signal.SIGILL, ConfigurationError, "needs a processor with AVX2"),
+    ],
+)
+def test_a_child_ended_while_it_loads_is_a_crash(
+    tiny: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+    kind: type[LabError],
+    reason: str,
+) -> None:
+    spawn = llama_cpp_process._spawn
 
-    def kill_the_first_child() -> None:
-        while not stop.is_set():
-            for child in children():
-                with suppress(psutil.NoSuchProcess):
-                    child.kill()
-                    return
-            time.sleep(0.001)
+    def ended_at_once() -> subprocess.Popen[bytes]:
+        child = spawn()
+        child.send_signal(number)
+        return child
 
-    killer = threading.Thread(target=kill_the_first_child)
-    killer.start()
-    try:
-        with pytest.raises(EngineCrashedError, match="SIGKILL while it loaded the model tiny"):
-            launch(tiny, SMALL, timeout=60)
-    finally:
-        stop.set()
-        killer.join()
+    monkeypatch.setattr(llama_cpp_process, "_spawn", ended_at_once)
+
+    with pytest.raises(kind, match=reason):
+        launch(tiny, SMALL, timeout=60)
+
+
+def test_a_machine_without_room_for_a_process_says_so(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+
+    with pytest.raises(UnavailableError, match="No process can be started"):
+        launch(tiny, SMALL, timeout=60)
 
 
 def test_a_broken_installation_is_told_as_such(
