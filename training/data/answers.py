@@ -38,6 +38,10 @@ _PROBLEMS = (
     "HTTP 404",
     "HTTP 500",
     "rate limit reached",
+    "The calculator cannot compute this: it divides by zero",
+    "The calculator cannot compute this: a number in it is too large",
+    "The tool did not answer in time",
+    "The arguments do not fit the tool",
 )
 
 # Longer ones are refused, as a calculator would; lab-mini need not copy them.

@@ -133,9 +133,9 @@ def _literal_pair(source: Source) -> Sum:
 
 def _joined(source: Source, left: str, sign: str, right: str) -> str:
     spoken = source.rng.choice(_SIGNS[sign]).strip()
-    # Symbols may stand close; words may not.
-    close = not spoken.isalpha() or spoken == "x"
-    gap = "" if " " not in spoken and close and source.chance(0.4) else " "
+    # Symbols may stand close to digits; words may not.
+    close = not any(part.isalpha() for part in (spoken.removeprefix("x"), left[-1], right[0]))
+    gap = "" if close and source.chance(0.4) else " "
     return f"{left}{gap}{spoken}{gap}{right}"
 
 

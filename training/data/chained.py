@@ -222,14 +222,18 @@ def draw(source: Source, words: Words, allowed: Sequence[str]) -> Request:
 
 def follow_up(source: Source) -> Request:
     """A request that goes on with the number of the answer before."""
-    message, _ = calculator.request(source)
     number = Numbers(source.rng).any().written
     words, template = _operation(source)
-    told = source.rng.choice(("The answer is {n}.", "It is {n}.", "The result is {n}.", "{n}"))
-    history = ((message, told.replace("{n}", number)),)
     asked = polish(source, source.phrase(_FOLLOW_UPS, {"x": words}))
     step = calculator.step(template.replace("{{1}}", number))
-    return Request("follow-up", asked, (step,), history)
+    return Request("follow-up", asked, (step,), (answered_sum(source, number),))
+
+
+def answered_sum(source: Source, number: str | None = None) -> tuple[str, str]:
+    """A calculation of an earlier turn, and its answer (any number, which is not checked)."""
+    message, _ = calculator.request(source)
+    told = source.rng.choice(("The answer is {n}.",) * 3 + ("It is {n}.", "{n}"))
+    return message, told.replace("{n}", number or Numbers(source.rng).any().written)
 
 
 def _operation(source: Source, previous: int = 1) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from llmlab.workflows.chat.prompting import ToolDescription, planner_messages
@@ -23,7 +24,7 @@ def planner_batch(source: Source, words: Words, size: int) -> list[Sample]:
     """Samples that share one list of tools, so that their common prefix is computed once."""
     tools, calls = draw_tools(source, words)
     requests = [draw_request(source, words, tools, calls) for _ in range(size)]
-    return [planner_sample(request, tools) for request in requests]
+    return [planner_sample(_in_session(source, words, request), tools) for request in requests]
 
 
 def planner_sample(request: Request, tools: Sequence[ToolDescription]) -> Sample:
@@ -66,6 +67,16 @@ def draw_request(
 def _new(call: Call) -> Request:
     """A request for a tool that is new in this prompt."""
     return Request("unseen", call.message, (call.step,))
+
+
+def _in_session(source: Source, words: Words, request: Request) -> Request:
+    """Puts turns before some requests that have nothing to do with them."""
+    if request.history or not source.chance(0.12):
+        return request
+    history = talk.some_history(source, words)
+    if source.chance(0.6):
+        history = (*history, chained.answered_sum(source))[-source.rng.choice((1, 2, 3)) :]
+    return replace(request, history=history)
 
 
 def _known_makers(
