@@ -17,6 +17,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from llmlab.errors import ConfigurationError
+from llmlab.store.tables import prepare_for_postgresql
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -181,6 +182,7 @@ class PostgresDriver(Driver):
             ) from error
         from sqlalchemy.ext.asyncio import create_async_engine
 
+        prepare_for_postgresql()
         self._engine = create_async_engine(
             self._url,
             connect_args={"timeout": CONNECT_TIMEOUT, "command_timeout": STATEMENT_TIMEOUT},

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, RowMapping, and_, literal, null, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from llmlab.protocol.lab import TaskReport
 from llmlab.store.rows import row_of, values_of
@@ -15,9 +15,6 @@ from llmlab.store.tables import runs, steps
 from llmlab.types import JsonValue, Usage
 
 StepStatus: TypeAlias = Literal["running", "done", "failed"]
-
-# One for each dialect; both have the clause that standard SQL lacks.
-_INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +43,8 @@ class Step:
 
 @cache
 def _upsert(dialect: str) -> Any:
-    statement = _INSERTS[dialect](steps)
+    # Both have the clause that standard SQL lacks; only the one that is used is imported.
+    statement = import_module(f"sqlalchemy.dialects.{dialect}").insert(steps)
     changed = [column for column in steps.c if not column.primary_key]
     return statement.on_conflict_do_update(
         index_elements=[steps.c.run_id, steps.c.key],

@@ -102,12 +102,13 @@ runs = Table(
 )
 Index("runs_by_time", runs.c.tenant, desc(runs.c.created_at))
 _unfinished = runs.c.status == "running"
-Index(
-    "runs_unfinished",
-    runs.c.created_at,
-    sqlite_where=_unfinished,
-    postgresql_where=_unfinished,
-)
+_runs_unfinished = Index("runs_unfinished", runs.c.created_at, sqlite_where=_unfinished)
+
+
+def prepare_for_postgresql() -> None:
+    """Say to PostgreSQL, too, that an index is partial; saying so imports its dialect (0.1 s)."""
+    _runs_unfinished.dialect_kwargs["postgresql_where"] = _unfinished
+
 
 steps = Table(
     "steps",
