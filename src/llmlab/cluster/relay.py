@@ -98,7 +98,7 @@ class Relay:
             if piece:
                 return piece
         if self.complete:
-            return self._let_go(b"")
+            return self._let_go()
         raise NodeUnreachableError(f"The node {self.node} ended its answer early.")
 
     def _note(self, piece: bytes) -> None:
@@ -112,18 +112,25 @@ class Relay:
 
         Comments pass: they keep the connection open while a model is loaded.
         """
-        *events, rest = _EVENT_END.split(self._held + piece)
-        if len(rest) > _LONGEST_START or any(_shows(event) for event in events):
-            self._shown = True
-            return self._let_go(piece)
-        comments = [event for event in events if event.startswith(b":")]
-        others = [event for event in events if event and not event.startswith(b":")]
-        self._held = b"\n\n".join([*others, rest])
-        return b"".join(comment + b"\n\n" for comment in comments)
+        text, start = self._held + piece, 0
+        comments = kept = b""
+        while end := _EVENT_END.search(text, start):
+            event, start = text[start : end.end()], end.end()
+            if event.startswith(b":"):
+                comments += event
+            elif _shows(event):
+                self._shown = True
+                self._held = b""
+                return comments + kept + event + text[start:]
+            else:
+                kept += event
+        self._held = kept + text[start:]
+        self._shown = len(self._held) > _LONGEST_START
+        return comments + (self._let_go() if self._shown else b"")
 
-    def _let_go(self, piece: bytes) -> bytes:
+    def _let_go(self) -> bytes:
         held, self._held = self._held, b""
-        return held + piece
+        return held
 
     def __aiter__(self) -> Relay:
         return self
