@@ -9,6 +9,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 ARGS ?=
+MINUTES ?= 75
 
 # The first of these that is new enough makes the virtual environment; PYTHON=... overrides.
 CANDIDATES := python3 python3.13 python3.12 python3.11
@@ -58,11 +59,20 @@ lock: $(VENV)/.installed-dev ## Resolve the dependencies anew: make lock ARGS=--
 bench: $(VENV)/.installed-dev ## Measure start, cache, gateway and model loading
 	@exec $(BIN)/python -m bench $(ARGS)
 
-lab-mini: ## Train lab-mini, the built-in demo model, from data to GGUF
-	@echo "See training/README.md."
+# Torch comes into an environment of its own: nothing else here needs it.
+TRAIN := .venv-train
+
+lab-mini: $(TRAIN)/.installed ## Train lab-mini, the built-in demo model: make lab-mini MINUTES=75
+	PYTHONPATH=src $(TRAIN)/bin/python -m training.run --minutes $(MINUTES) $(ARGS)
+
+$(TRAIN)/.installed: training/requirements.txt $(VENV)/.installed
+	@echo "· installing PyTorch into $(TRAIN) (once)"
+	@$(BIN)/python -m venv --clear $(TRAIN)
+	@$(TRAIN)/bin/python -m pip install --quiet -r training/requirements.txt
+	@touch $@
 
 clean: ## Remove what can be made again; the lab's home folder stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \
+	rm -rf $(VENV) $(TRAIN) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \
 		.coverage .coverage.* htmlcov build dist
 	find src tests training bench examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
