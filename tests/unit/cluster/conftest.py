@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
+import uvloop
 
 from llmlab.cache.manager import ResponseCache
 from llmlab.cluster.dispatch import Dispatcher
@@ -16,6 +19,14 @@ from llmlab.cluster.routing.registry import routing_policy
 from llmlab.protocol.mesh import Capabilities, Join, ModelEntry
 from llmlab.testing import ScriptedServer
 from llmlab.types import NodeKind
+
+# What talks to sockets is tried on the loop that the lab runs on, too.
+_ON_BOTH_LOOPS = {"test_wire.py", "test_inference.py"}
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], Any]]:
+    both = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    return both if item.path.name in _ON_BOTH_LOOPS else {"asyncio": asyncio.new_event_loop}
 
 
 @dataclass
