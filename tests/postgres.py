@@ -79,7 +79,8 @@ def postgres() -> Iterator[Cluster]:
     if programs is None:
         pytest.skip("PostgreSQL is not installed; tests/services.sh does it.")
     owner = "postgres" if os.geteuid() == 0 else None
-    folder = Path(tempfile.mkdtemp(prefix="llmlab-postgres-"))
+    # Another user may not reach the folder that TMPDIR names.
+    folder = Path(tempfile.mkdtemp(prefix="llmlab-postgres-", dir="/tmp" if owner else None))
     if owner:
         shutil.chown(folder, owner)
     port = _free_port()

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, RowMapping, and_, delete, func, insert, selec
 
 from llmlab.store.rows import row_of, values_of
 from llmlab.store.tables import runs
+from llmlab.store.tables import unfinished as _unfinished
 from llmlab.types import JsonObject, Usage
 
 RunStatus: TypeAlias = Literal["running", "done", "failed", "cancelled"]
@@ -88,7 +89,7 @@ def listing(
 
 def unfinished(connection: Connection) -> list[Run]:
     """Return the durable runs that have not ended, oldest first."""
-    query = select(runs).where(runs.c.status == "running").order_by(runs.c.created_at)
+    query = select(runs).where(_unfinished).order_by(runs.c.created_at)
     return [_run(row) for row in connection.execute(query).mappings()]
 
 
@@ -119,7 +120,7 @@ def finish(
     }
     if usage is not None:
         values |= asdict(usage)
-    running = and_(runs.c.id == run_id, runs.c.status == "running")
+    running = and_(runs.c.id == run_id, _unfinished)
     return connection.execute(update(runs).where(running).values(values)).rowcount > 0
 
 

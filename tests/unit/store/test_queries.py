@@ -1,6 +1,7 @@
 """Queries on runs, steps, events and sessions."""
 
 import pytest
+from sqlalchemy import Connection, select
 from tests.databases import new_run
 
 from llmlab.errors import StoreError
@@ -8,6 +9,8 @@ from llmlab.events import PlanMade, PlannedStep, RunFailed, RunStarted, StepFini
 from llmlab.store import events, runs, sessions, steps
 from llmlab.store.database import Database
 from llmlab.store.steps import Step
+from llmlab.store.tables import runs as runs_table
+from llmlab.store.tables import unfinished
 from llmlab.types import Usage
 
 
@@ -180,3 +183,11 @@ async def test_a_session_goes_with_its_messages(database: Database) -> None:
     assert await database.write(sessions.remove, "s", tenant="other") is False
     assert await database.write(sessions.remove, "s", tenant="owner") is True
     assert await database.read(sessions.transcript, "s", tenant="owner") == []
+
+
+async def test_unfinished_runs_are_found_by_their_index(sqlite: Database) -> None:
+    def plan(connection: Connection) -> str:
+        query = str(select(runs_table).where(unfinished).order_by(runs_table.c.created_at))
+        return str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}").all())
+
+    assert "USING INDEX runs_unfinished" in await sqlite.read(plan)
