@@ -89,7 +89,7 @@ def find_problem(
 
 
 def _form_problem(number: int, step: PlannedStep, known: dict[str, ToolDescription]) -> str | None:
-    content = json.dumps([step.args, step.instruction])
+    content = json.dumps([step.args, step.instruction], ensure_ascii=False)
     for reference in _REFERENCE.findall(content):
         if not 1 <= int(reference) < number:
             return f"step {number} refers to {{{{{reference}}}}}, which is no earlier step"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from llmlab.cluster.answers import Answer
-from llmlab.errors import ContextLengthError, LabError, PlanError, ToolError
+from llmlab.errors import ContextLengthError, LabError, PlanError
 from llmlab.events import PlanMade, PlannedStep
 from llmlab.tools.base import output_text
 from llmlab.types import JsonValue
@@ -23,7 +23,6 @@ from llmlab.workflows.chat.prompting import (
     step_messages,
 )
 from llmlab.workflows.chat.state import (
-    PLAIN_INSTRUCTION,
     AgentState,
     StepResult,
     Turn,
@@ -137,17 +136,11 @@ def _read_plan(turn: Turn, answer: Answer) -> tuple[list[PlannedStep] | None, st
             found = plan_from_tool_calls(calls)
         else:
             found = parse_plan_text(answer.text)
-        plan = [PlannedStep.model_validate(_complete(step)) for step in found["steps"]]
+        plan = [PlannedStep.model_validate(step) for step in found["steps"]]
     except ValueError as error:
         return None, str(error)
     problem = find_problem(plan, turn.offered, turn.message, turn.history)
     return (None, problem) if problem else (plan, None)
-
-
-def _complete(step: dict[str, Any]) -> dict[str, Any]:
-    if step["tool"] is not None or step["instruction"].strip():
-        return step
-    return step | {"instruction": PLAIN_INSTRUCTION}
 
 
 def _said(answer: Answer) -> str:
@@ -168,14 +161,12 @@ def _field(output: JsonValue, name: str) -> JsonValue:
 async def _run_tool(turn: Turn, planned: PlannedStep, outputs: list[str]) -> StepOutcome:
     """Run a tool; what goes wrong becomes its result, so that the answer can speak of it."""
     assert planned.tool is not None
+    # The check has seen to it that references name earlier steps.
+    arguments = fill_references(planned.args, outputs)
     try:
-        arguments = fill_references(planned.args, outputs)
         result = await turn.tools.run(planned.tool, arguments)
     except LabError as error:
         return StepOutcome(f"Error: {error.message}", turn.node, error=error)
-    except ValueError as error:
-        wrong = ToolError(str(error))
-        return StepOutcome(f"Error: {error}", turn.node, error=wrong)
     return StepOutcome(result.output, turn.node)
 
 

@@ -131,6 +131,7 @@ def test_a_plan_that_nobody_asked_for_is_caught(
         ([step("weather", city="it", unit="kelvin")], "a wrong unit"),
         ([calculate("{{1}} + 1")], "refers to {{1}}, which is no earlier step"),
         ([calculate("1"), step(None, "Say {{3}}")], "refers to {{3}}"),
+        ([step(None, "Say {{\u0664}}")], "refers to {{\u0664}}"),
         ([step(None, "Say {{0}}")], "refers to {{0}}"),
     ],
 )

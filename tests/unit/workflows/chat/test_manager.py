@@ -554,3 +554,26 @@ async def test_many_turns_at_once_in_one_session(make_lab: MakeLab, sqlite: Data
     assert all("1675" in result.answer for result in results)
     said = await sqlite.read(sessions.transcript, "s", tenant="owner")
     assert [message.number for message in said] == list(range(1, 41))
+
+
+async def test_a_repair_that_does_not_fit_gives_way_to_a_plain_step(make_lab: MakeLab) -> None:
+    overflow = json.dumps({"error": {"message": "too long", "code": "context_length_exceeded"}})
+    lab = make_lab("no plan", Reply(status=400, message=overflow), answer="Short answer.")
+    result = await lab.ask()
+    assert (result.answer, keys(result)) == ("Short answer.", ["plan", "repair", "answer"])
+
+
+async def test_a_turn_that_goes_on_after_a_restart_waits_for_a_worker(make_lab: MakeLab) -> None:
+    first = make_lab(Reply(PLAN, fault="hang"))
+    handle = await first.manager.start(ChatBody(message=QUESTION), "owner")
+    async with asyncio.timeout(20):
+        while not first.engine.active:
+            await asyncio.sleep(0.005)
+    await first.runs.stop()
+    nobody = json.dumps({"error": {"message": "no worker yet", "code": "no_worker"}})
+    later = make_lab(Reply(status=503, message=nobody), PLAN)
+    assert await later.runs.resume() == [handle.id]
+    again = later.runs.find(handle.id, tenant="owner")
+    assert again is not None
+    assert (await again.result()).answer == ANSWER
+    assert len(later.answerer.requests) == 3
