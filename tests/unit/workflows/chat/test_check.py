@@ -4,6 +4,8 @@ import time
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from llmlab.events import PlannedStep
 from llmlab.workflows.chat.check import find_problem
@@ -184,3 +186,35 @@ def test_hostile_words_cost_little_time(message: str) -> None:
         find_problem([calculate("1 + 1"), search(text)], TOOLS, message)
     # A careless pattern would take minutes.
     assert time.process_time() - started < 10
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+NAMES = st.sampled_from([tool.name for tool in TOOLS]) | st.none() | st.text(max_size=5)
+ARGUMENTS = st.sampled_from(["expression", "query", "limit", "url", "text", "tags", "extra"])
+STEPS = st.builds(
+    PlannedStep,
+    tool=NAMES,
+    args=st.dictionaries(ARGUMENTS, JSON_VALUES, max_size=2),
+    instruction=st.text(max_size=20),
+)
+
+
+@settings(deadline=None)
+@given(st.lists(STEPS, min_size=1, max_size=3), st.text(max_size=200), st.text(max_size=50))
+def test_no_plan_and_no_words_break_the_check(
+    plan: list[PlannedStep], message: str, before: str
+) -> None:
+    problem = find_problem(plan, TOOLS, message, [(before, before)])
+    assert problem is None or problem.startswith("step ")
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10**9), st.integers(1, 10**6))
+def test_numbers_that_are_copied_raise_no_alarm(first: int, second: int) -> None:
+    plan = [calculate(f"{first} * {second}")]
+    for message in (f"What is {first} * {second}?", f"{first:,} times {second:,}"):
+        assert find_problem(plan, TOOLS, message) is None
