@@ -120,6 +120,7 @@ def _config(settings: Settings, app: App) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         lifespan="off",
+        http=_http_protocol(),
         ws="websockets-sansio",
         # Nothing stands in front: such headers would be the client's own invention.
         proxy_headers=False,
@@ -130,6 +131,12 @@ def _config(settings: Settings, app: App) -> uvicorn.Config:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
+
+
+def _http_protocol() -> type[asyncio.Protocol]:
+    from llmlab.api.http import MergingHttpProtocol
+
+    return MergingHttpProtocol
 
 
 class _Server(uvicorn.Server):
