@@ -5,6 +5,7 @@ LabError                            an error with a stable code and an HTTP stat
 │   ├── ContextLengthError    400   prompt and answer do not fit the model's context
 │   ├── InvalidModelFileError 400   a model file is truncated, damaged or of another kind
 │   ├── BodyTooLargeError     413   the request body is over the limit
+│   ├── MethodNotAllowedError 405   the path knows other methods
 │   ├── BodyTimeoutError      408   the request body did not arrive in time
 │   └── NotFoundError         404   no such thing
 │       ├── ModelNotFoundError 404  no such model; the message lists the ones that exist
@@ -12,6 +13,7 @@ LabError                            an error with a stable code and an HTTP stat
 ├── AccessError               403   the caller may not do this
 │   └── AuthenticationError   401   no key, or a wrong one
 ├── ConflictError             409   the thing is busy or in another state
+│   └── RunCancelledError     409   somebody cancelled the run
 ├── UnavailableError          503   try again later (``retry_after`` in seconds)
 │   ├── NoWorkerError         503   no node can serve the request at present
 │   ├── ModelLoadingError     503   the model is still being loaded
@@ -97,6 +99,13 @@ class BodyTimeoutError(InvalidRequestError):
 
     code = "body_timeout"
     status = 408
+
+
+class MethodNotAllowedError(InvalidRequestError):
+    """The route exists, but not for this method."""
+
+    code = "method_not_allowed"
+    status = 405
 
 
 class NotFoundError(InvalidRequestError):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -17,6 +16,8 @@ from llmlab.cli.output import clock, note, say
 from llmlab.errors import NotFoundError
 
 app = new_app()
+
+Places: TypeAlias = dict[Path, tuple[int, int]]
 
 _STYLES = {"warning": "yellow", "error": "red", "critical": "bold red", "debug": "dim"}
 _SHOWN = ("time", "level", "logger", "message")
@@ -34,13 +35,16 @@ def logs(
 ) -> None:
     """Show the newest log lines of the lab on this machine."""
     folder = read_settings(home).logs_folder
-    files = _files(folder, component)
-    newest = sorted((line for path in files for line in _tail(path, lines)), key=_time)
+    places = _places(folder)
+    newest = sorted(
+        (line for path in _files(folder, component) for line in _tail(path, lines, places)),
+        key=_time,
+    )
     for line in newest[-lines:] if lines else ():
         _show(line, as_json=as_json)
     if follow:
         note("Waiting for more; Ctrl-C ends.")
-        for line in _follow(folder, component):
+        for line in _follow(folder, component, places):
             _show(line, as_json=as_json)
 
 
@@ -62,9 +66,17 @@ def _all_files(folder: Path) -> list[Path]:
     return sorted((*folder.glob("*.log"), *folder.glob("*.err")))
 
 
-def _tail(path: Path, count: int) -> list[dict[str, Any]]:
-    with path.open(encoding="utf-8", errors="replace") as file:
-        return [_parsed(line, path) for line in deque(file, maxlen=count)]
+def _places(folder: Path) -> Places:
+    """Return each log's inode and size: what is after that is shown by following."""
+    facts = {path: path.stat() for path in _all_files(folder)}
+    return {path: (fact.st_ino, fact.st_size) for path, fact in facts.items()}
+
+
+def _tail(path: Path, count: int, places: Places) -> list[dict[str, Any]]:
+    _, size = places.get(path, (0, 0))
+    with path.open("rb") as file:
+        lines = file.read(size).decode(errors="replace").splitlines()
+    return [_parsed(line, path) for line in lines[-count:]] if count else []
 
 
 def _parsed(line: str, path: Path) -> dict[str, Any]:
@@ -81,9 +93,8 @@ def _time(line: dict[str, Any]) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def _follow(folder: Path, component: str | None) -> Iterator[dict[str, Any]]:
+def _follow(folder: Path, component: str | None, places: Places) -> Iterator[dict[str, Any]]:
     """Yield lines as they are written, through rotations and new components."""
-    places = {path: (path.stat().st_ino, path.stat().st_size) for path in _all_files(folder)}
     while True:
         for path in _files(folder, component):
             inode, offset = places.get(path, (0, 0))

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from llmlab.errors import InvalidRequestError, LabError, NotFoundError
+from llmlab.errors import (
+    InvalidRequestError,
+    LabError,
+    MethodNotAllowedError,
+    NotFoundError,
+)
 from llmlab.log import get_logger
 from llmlab.protocol.errors import encode_error, error_headers
 
 _log = get_logger(__name__)
-
-
-class MethodNotAllowedError(InvalidRequestError):
-    """The route exists, but not for this method."""
-
-    code: ClassVar[str] = "method_not_allowed"
-    status: ClassVar[int] = 405
 
 
 def install_error_handlers(app: FastAPI) -> None:
