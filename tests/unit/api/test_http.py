@@ -62,3 +62,12 @@ async def test_much_is_sent_at_once(sink: Sink, transport: MergingTransport) -> 
     assert len(sink.sent) == 1
     await asyncio.sleep(0)
     assert len(sink.sent) == 1
+
+
+async def test_a_client_that_has_gone_is_sent_nothing(
+    sink: Sink, transport: MergingTransport
+) -> None:
+    transport.write(b"late")
+    sink.closed = True
+    await asyncio.sleep(0)
+    assert sink.sent == []
