@@ -64,5 +64,5 @@ class TrainConfig:
     warmup: int = 40
     decay: float = 0.45
     context_weight: float = 0.1
-    checkpoint_seconds: float = 180.0
+    checkpoint_seconds: float = 120.0
     word_merges: int = 480

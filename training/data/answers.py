@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from llmlab.workflows.chat.prompting import composer_messages, fill_references, step_messages
 from training.data import calculator, chained, lookup, talk
+from training.data.chatter import around
 from training.data.invented import draw as draw_call
 from training.data.lists import listed
 from training.data.phrasing import Source
@@ -47,6 +49,22 @@ _PROBLEMS = (
 # Longer ones are refused, as a calculator would; lab-mini need not copy them.
 _LONGEST_NUMBER = 24
 
+_INSTRUCTIONS = (
+    "",
+    "[Calculate|Compute|Work out|Evaluate] {x}.",
+    "[calculate|compute|evaluate] {x}",
+    "Calculate the [result|total|sum|price|difference].",
+    "[Find|Get|Look up|Search for] {x}.",
+    "[find|get|look up|search for] {x}",
+    "[Open|Read|Fetch] {x}",
+    "[Get|Fetch] the [page|data|information|current time|result].",
+    "[Use|Call] {tool}.",
+    "[Use|Call|Ask] {tool} [for|with] {x}",
+    "Find [information|something] about {t}.",
+    "{tool}",
+    "{x}",
+)
+
 Result = tuple[str, str | None, str]
 
 
@@ -55,12 +73,14 @@ def composer_sample(source: Source, words: Words) -> Sample:
     if source.chance(0.12):
         return _passed_on(source, words)
     request = _request(source, words)
+    if source.chance(0.2):
+        request = replace(request, message=around(source, words, request.message))
     results: list[Result] = []
     sentences: list[str] = []
     values: list[str] = []
     for step in request.steps:
         output, sentence = _outcome(source, words, step, values)
-        results.append((step.instruction, step.tool, output))
+        results.append((_instruction(source, words, step), step.tool, output))
         sentences.append(sentence)
         if output.startswith("Error"):
             break
@@ -105,6 +125,14 @@ def calculator_output(source: Source, value: str) -> str:
         lambda: f"= {value}",
     )
     return source.rng.choice(forms)()
+
+
+def _instruction(source: Source, words: Words, step: Step) -> str:
+    """What the step was to do: as lab-mini says it, or as another planner may."""
+    if source.chance(0.6):
+        return step.instruction
+    argument = str(next(iter(step.args.values()), words.topic()))
+    return source.phrase(_INSTRUCTIONS, {"x": argument, "t": words.topic(), "tool": str(step.tool)})
 
 
 def _passed_on(source: Source, words: Words) -> Sample:
@@ -229,10 +257,19 @@ def _done(source: Source, words: Words) -> tuple[str, str]:
         words.sentence,
         words.topic,
         lambda: str(source.rng.randint(0, 99999)),
+        lambda: _fields(source, words),
         lambda: f"{source.rng.randint(-9, 39)} degrees, {source.rng.choice(_SKIES)}",
     )
     text = source.rng.choice(forms)()
     return text, f"The result is: {text}"
+
+
+def _fields(source: Source, words: Words) -> str:
+    makers = (words.word, words.name, lambda: source.rng.randint(0, 9999), words.place)
+    fields = {
+        words.word(): source.rng.choice(makers)() for _ in range(source.rng.choice((1, 2, 3)))
+    }
+    return json.dumps(fields)
 
 
 def _answer(request: Request, sentences: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from functools import partial
 
 from llmlab.workflows.chat.prompting import ToolDescription, planner_messages
 from training.data import calculator, chained, lookup, talk
+from training.data.chatter import around
 from training.data.invented import Call
 from training.data.invented import draw as draw_call
 from training.data.phrasing import Source
@@ -40,7 +41,7 @@ def draw_tools(source: Source, words: Words) -> tuple[list[ToolDescription], lis
     calls: list[Call] = []
     if draw >= 0.25:
         names = source.rng.sample(KNOWN, source.rng.choice((1, 2, 3, 3, 4, 4, 4)))
-    if draw >= 0.6:
+    if draw >= 0.5:
         calls = _new_calls(source, words, set(names))
         names = names if source.chance(0.7) else ()
     tools = [known(source.rng, name) for name in names] + [call.tool for call in calls]
@@ -61,7 +62,10 @@ def draw_request(
     makers += _known_makers(source, words, tools)
     weights = [weight for weight, _ in makers]
     (make,) = source.rng.choices([maker for _, maker in makers], weights)
-    return make()
+    request = make()
+    if source.chance(0.15 if request.kind == "none" else 0.3):
+        return replace(request, message=around(source, words, request.message))
+    return request
 
 
 def _new(call: Call) -> Request:
