@@ -7,7 +7,7 @@ stopped when none is.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -70,20 +70,6 @@ class SingleFlight(Generic[T]):
         elif self._on_shared is not None:
             self._on_shared()
         return Subscription(flight, shared=shared)
-
-    async def run(self, key: str, make: Callable[[], Awaitable[T]]) -> tuple[T, bool]:
-        """Return what one call makes for all equal requests, and whether it was shared.
-
-        Args:
-            key: Tells which requests are equal.
-            make: Makes it; cancelled when nobody waits for it any more.
-        """
-
-        async def once() -> AsyncIterator[T]:
-            yield await make()
-
-        async with self.join(key, once) as subscription:
-            return await anext(subscription), subscription.shared
 
     async def aclose(self) -> None:
         """Stop all generations."""

@@ -11,6 +11,7 @@ from llmlab.cache.manager import CachedAnswer, ResponseCache
 from llmlab.cache.policy import cache_policy
 from llmlab.cache.replay import settle
 from llmlab.cache.replay import stream as replayed_stream
+from llmlab.cache.single_call import SingleCall
 from llmlab.cache.single_flight import SingleFlight
 from llmlab.cluster.answers import Answer, AnswerStream
 from llmlab.cluster.calls import CHAT_PATH, COMPLETION_PATH, EMBEDDING_PATH, Call, Piece, Reply
@@ -42,7 +43,7 @@ class Inference:
         self._dispatcher = dispatcher
         self._cache = cache
         shared = cache.count_coalesced if cache else None
-        self._wholes = SingleFlight[Whole](on_shared=shared, size=lambda whole: len(whole.body))
+        self._wholes = SingleCall[Whole](on_shared=shared)
         self._streams = SingleFlight[Piece | str](on_shared=shared, size=_size)
 
     def prepare(

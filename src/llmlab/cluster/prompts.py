@@ -10,7 +10,7 @@ import orjson
 from pydantic import ValidationError
 
 from llmlab.cache.manager import CachedAnswer, ResponseCache
-from llmlab.cache.single_flight import SingleFlight
+from llmlab.cache.single_call import SingleCall
 from llmlab.cluster.calls import Call
 from llmlab.cluster.dispatch import Dispatcher
 from llmlab.cluster.inference import GOOD_ENDS, Inference
@@ -51,9 +51,8 @@ class Prompts:
         self._inference = inference
         self._cache = cache
         self._settings = settings
-        self._flights = SingleFlight[InferenceResult](
-            on_shared=cache.count_coalesced if cache else None,
-            size=lambda result: len(result.output),
+        self._flights = SingleCall[InferenceResult](
+            on_shared=cache.count_coalesced if cache else None
         )
 
     async def infer(

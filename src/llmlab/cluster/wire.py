@@ -1,7 +1,7 @@
 """A small HTTP/1.1 client for the hot path: pooled connections, httptools' parser, no middlemen.
 
 It sends JSON and takes whole or streamed answers, and knows nothing else: no redirects, cookies,
-compression or proxies. Why it stands beside larger libraries: docs/decisions/0010-a-small-client-to-nodes.md.
+compression or proxies. Decision 10 says why it stands beside larger libraries.
 
 Source: RFC 9112 (HTTP/1.1 messages).
 """

@@ -124,34 +124,3 @@ async def test_closing_ends_everything() -> None:
     results = await asyncio.gather(started, fresh, return_exceptions=True)
     assert all(isinstance(result, EngineError) for result in results)
     assert len(flights) == 0
-
-
-async def test_whole_answers_are_shared_and_stopped() -> None:
-    flights: SingleFlight[str] = SingleFlight()
-    go, calls, stopped = asyncio.Event(), [], []
-
-    async def make() -> str:
-        calls.append(1)
-        try:
-            await go.wait()
-        except asyncio.CancelledError:
-            stopped.append(1)
-            raise
-        return "answer"
-
-    waiting = [asyncio.create_task(flights.run("k", make)) for _ in range(3)]
-    while not calls:
-        await asyncio.sleep(0)
-    waiting[0].cancel()
-    go.set()
-    results = await asyncio.gather(*waiting[1:])
-    assert sorted(results) == [("answer", True), ("answer", True)]
-    assert len(calls) == 1
-
-    go.clear()
-    left = asyncio.create_task(flights.run("k", make))
-    while len(calls) == 1:
-        await asyncio.sleep(0)
-    left.cancel()
-    await asyncio.wait([left])
-    assert stopped == [1]
