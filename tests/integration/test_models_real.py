@@ -81,6 +81,13 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 LONG = 3000
 
 
+@pytest.fixture(autouse=True)
+def _children_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Measuring coverage in each child would cost more than what is tested here.
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+    monkeypatch.delenv("COVERAGE_PROCESS_START", raising=False)
+
+
 @pytest.fixture
 def catalog(tmp_path: Path, files: dict[str, Path]) -> ModelCatalog:
     catalog = ModelCatalog(tmp_path / "home", builtin=None)
@@ -297,7 +304,7 @@ def test_load_and_unload_many_times_leaks_nothing(make: Callable[..., ModelExecu
     before, memory = held(), this.memory_info().rss
     for _ in range(CYCLES):
         cycle()
-    assert held() == before
+    assert all(after <= earlier for after, earlier in zip(held(), before, strict=True))
     assert this.memory_info().rss - memory < 4 * 1024**2
     assert manager.get_memory_stats().used == 0
 

@@ -139,7 +139,8 @@ async def detect(
 async def _search(folders: Sequence[Path]) -> list[ModelRecord]:
     try:
         # The search bounds itself; only a network drive that hangs is cut off here.
-        return await asyncio.wait_for(asyncio.to_thread(find_files, folders), 2 * FOLDERS_DEADLINE)
+        async with asyncio.timeout(2 * FOLDERS_DEADLINE):
+            return await asyncio.to_thread(find_files, folders)
     except TimeoutError:
         _log.warning("search for models hangs", extra={"folders": [str(f) for f in folders]})
         return []

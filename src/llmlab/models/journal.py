@@ -19,6 +19,7 @@ KEPT_RESULTS = 1000
 PRUNE_EVERY = 100
 WAITING_RESULTS = 1000
 INTERVAL = 30.0
+CLOSE_DEADLINE = 5.0
 
 _log = get_logger(__name__)
 
@@ -70,16 +71,19 @@ class Journal:
     async def aclose(self) -> None:
         """Write what is left and stop."""
         self._closed = True
+        self._due.set()
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
-        await asyncio.to_thread(self._write)
+            await asyncio.wait([task], timeout=CLOSE_DEADLINE)
+        if task is None or task.done():
+            # Else the disk hangs, and one thread that waits for it is enough.
+            await asyncio.to_thread(self._write)
 
     async def _run(self) -> None:
-        while True:
+        while not self._closed:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._due.wait(), self._interval)
+                async with asyncio.timeout(self._interval):
+                    await self._due.wait()
             self._due.clear()
             await asyncio.to_thread(self._write)
 

@@ -14,8 +14,13 @@ from pathlib import Path
 import psutil
 
 from llmlab.files import write_atomic
+from llmlab.log import get_logger
 
 LOCK_DEADLINE = 5.0
+# Seconds; the system's clock may be set while a process runs.
+SAME_START = 5.0
+
+_log = get_logger(__name__)
 
 
 class Ledger:
@@ -37,8 +42,15 @@ class Ledger:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Let one process at a time read the others and write itself."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "lock").open("a") as file:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            file = (self._folder / "lock").open("a")
+        except OSError as error:
+            # A home that cannot be written must not keep models from being loaded.
+            _log.warning("memory ledger not locked", extra={"reason": str(error)})
+            yield
+            return
+        with file:
             _lock(file.fileno())
             # Closing the file gives the lock back, and so does the end of the process.
             yield
@@ -64,7 +76,7 @@ def _read(path: Path) -> int:
     try:
         entry = json.loads(path.read_text(encoding="utf-8"))
         started = psutil.Process(int(path.stem)).create_time()
-        if abs(started - float(entry["started"])) < 1.0:
+        if abs(started - float(entry["started"])) < SAME_START:
             return max(0, int(entry["bytes"]))
     except psutil.NoSuchProcess:
         pass

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 from tests.unit.models.fakes import (
@@ -341,6 +342,15 @@ def test_free_memory_is_the_budget_when_none_is_set(manager: ModelManager) -> No
     after = manager.get_memory_stats()
     assert after.used == MODEL_MEMORY
     assert after.models == {"a": MODEL_MEMORY}
+
+
+def test_a_ledger_that_cannot_be_written_keeps_nobody_from_loading(
+    make_manager: MakeManager, home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (home / "run").write_text("in the way")
+    manager = make_manager(max_vram_usage=room_for(3))
+    assert manager.load_model("a").alive()
+    assert "ledger not written" in caplog.text
 
 
 # Unloading --------------------------------------------------------------------------------

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from pathlib import Path
 from typing import Any, cast
 
@@ -121,3 +122,18 @@ async def test_a_disk_that_refuses_is_told_and_survived(
     journal.add(result("run_2"))
     await asyncio.to_thread(wait_until, (tmp_path / "results/run_2.json").exists)
     await journal.aclose()
+
+
+async def test_a_disk_that_hangs_does_not_hold_up_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journals, "CLOSE_DEADLINE", 0.05)
+    disk = threading.Event()
+    monkeypatch.setattr(journals, "write_atomic", lambda *_, **__: disk.wait(10))
+    journal = Journal(tmp_path, "w", ModelMetrics())
+    journal.start()
+    journal.add(result("run_1"))
+    await asyncio.sleep(0.01)
+    async with asyncio.timeout(5):
+        await journal.aclose()
+    disk.set()

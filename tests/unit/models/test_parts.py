@@ -100,6 +100,15 @@ def test_a_ledger_that_is_never_given_back_stops_nobody(
         pass
 
 
+def test_a_home_that_cannot_be_written_keeps_nobody_from_loading(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "run").write_text("in the way")
+    with Ledger(tmp_path / "run" / "memory").locked():
+        pass
+    assert "not locked" in caplog.text
+
+
 def test_the_reaper_runs_only_while_there_is_work() -> None:
     left = [3]
     ticked = threading.Event()
