@@ -20,10 +20,11 @@ from llmlab.protocol.lab import ChatBody, ChatResult
 from llmlab.testing.process import LabProcess
 
 QUESTIONS = (
+    "Hello!",
     "What is 25 * 67?",
     "What is 25 * 67?",
-    "Hello! Who are you?",
-    "Compute (12 + 30) / 7.",
+    "Add 12 and 30, then divide the result by 7.",
+    "What is LLM Lab?",
 )
 
 console = Console(highlight=False)
