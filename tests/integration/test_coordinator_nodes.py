@@ -139,6 +139,8 @@ BAD_MESSAGES = [
     a_join(None, protocol=99).model_dump_json(),
     a_join(None, kind=NodeKind.COORDINATOR).model_dump_json(),
     a_join(None, kind=NodeKind.EXTERNAL).model_dump_json(),
+    a_join("javascript:alert(1)").model_dump_json(),
+    a_join("http://box:99999").model_dump_json(),
     a_join(None).model_dump_json().replace('"box"', '"../box"'),
 ]
 

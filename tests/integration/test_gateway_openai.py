@@ -133,6 +133,14 @@ BAD_BODIES: list[tuple[bytes, int, str]] = [
         "stream",
     ),
     (b'{"model": "x", "messages": [{"role": "user", "content": "hi"}]}', 404, "The lab has: m, n"),
+    (
+        b'{"model": "m", "messages": [{"role": "user", "content": "hi"}], "extra": [{"a": '
+        + b"[" * 500
+        + b"]" * 500
+        + b"}]}",
+        400,
+        "nested too deeply",
+    ),
     (b"x" * 200_000, 413, "over the limit"),
 ]
 

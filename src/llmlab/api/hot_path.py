@@ -102,7 +102,7 @@ class HotPath:
             _check_one_prompt(checked.prompt)
         hops, cache_control = _told_by_headers(scope["headers"])
         return self._inference.prepare(
-            path, content, body=body, tenant=tenant, cache_control=cache_control, hops=hops
+            path, content, tenant=tenant, cache_control=cache_control, hops=hops
         )
 
 

@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
 
-from llmlab.cluster.links import Links
+from llmlab.cluster.links import Links, is_http_address
 from llmlab.cluster.nodes import Node, NodeRegistry
 from llmlab.errors import ConfigurationError, EngineError, LabError
 from llmlab.log import get_logger
@@ -60,16 +60,16 @@ def externals(settings: Settings) -> list[External]:
 def _external(
     setting: str, address: str, key: str | None = None, model: str | None = None
 ) -> External:
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+    if not is_http_address(address):
         raise ConfigurationError(
             f"{setting} = {address!r}: this is no address of a server, such as"
             " http://192.168.1.20:8080/v1."
         )
+    parts = urlsplit(address)
     url = address.rstrip("/")
     # A bare address has its routes under /v1; one with a path says itself where they are.
     api = url if parts.path.strip("/") else f"{url}/v1"
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", parts.netloc.rpartition("@")[2]).strip("-._")
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", parts.netloc).strip("-._")
     return External(name, url.removesuffix("/v1"), api, key, model)
 
 

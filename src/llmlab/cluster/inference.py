@@ -19,6 +19,7 @@ from llmlab.cluster.dispatch import Dispatcher, Whole
 from llmlab.cluster.nodes import NodeRegistry
 from llmlab.cluster.relay import Relay
 from llmlab.cluster.streams import ChunkStream, ShownEvents
+from llmlab.errors import InvalidRequestError
 from llmlab.protocol.openai import read_chunks, request_body
 from llmlab.types import Chunk, GenerateRequest, ToolCall, Usage
 
@@ -51,7 +52,6 @@ class Inference:
         path: str,
         content: dict[str, Any],
         *,
-        body: bytes | None = None,
         tenant: str = "",
         cache_control: str | None = None,
         hops: int = 0,
@@ -61,24 +61,20 @@ class Inference:
         Args:
             path: The OpenAI route.
             content: The body decoded; changed here to what the node gets.
-            body: The body as it came, used where nothing has to be changed.
             tenant: Who asks.
             cache_control: The request's Cache-Control header.
             hops: How many labs the request has come through.
+
+        Raises:
+            InvalidRequestError: The body is nested too deeply.
         """
-        model = content["model"]
-        key, fresh = self.cache_key(path, content, tenant=tenant, cache_control=cache_control)
-        if content.pop("cache", None) is not None:
-            body = None
-        stream = content.get("stream") is True
-        options = content.get("stream_options") or {}
-        with_usage = options.get("include_usage") is True
-        if stream and not with_usage:
-            content["stream_options"] = options | {"include_usage": True}
-            body = None
-        if body is None:
-            body = orjson.dumps(content)
-        return Call(path, model, body, stream, with_usage, key, fresh, hops)
+        try:
+            key, fresh = self.cache_key(path, content, tenant=tenant, cache_control=cache_control)
+            stream, with_usage, body = _for_node(content)
+        except orjson.JSONEncodeError as error:
+            # It can be read, and is nested too deeply to be written.
+            raise InvalidRequestError("The request body is nested too deeply.") from error
+        return Call(path, content["model"], body, stream, with_usage, key, fresh, hops)
 
     def cache_key(
         self,
@@ -220,6 +216,21 @@ class Inference:
         """Stop all generations."""
         await self._wholes.aclose()
         await self._streams.aclose()
+
+
+def _for_node(content: dict[str, Any]) -> tuple[bool, bool, bytes]:
+    """Return whether a stream is wanted, whether with usage, and what the node gets.
+
+    That is written anew, never passed on: where a body names a field twice, the node might read
+    another one than was checked and keyed here.
+    """
+    content.pop("cache", None)
+    stream = content.get("stream") is True
+    options = content.get("stream_options") or {}
+    with_usage = options.get("include_usage") is True
+    if stream and not with_usage:
+        content["stream_options"] = options | {"include_usage": True}
+    return stream, with_usage, orjson.dumps(content)
 
 
 def _flight(call: Call, key: str) -> str:

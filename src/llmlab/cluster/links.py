@@ -186,6 +186,17 @@ class Links:
         await self._wire.aclose()
 
 
+def is_http_address(url: str) -> bool:
+    """Tell whether a text is the address of a server: scheme, host, perhaps port and path."""
+    try:
+        parts = urlsplit(url)
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    plain = not (parts.username or parts.password or parts.query or parts.fragment)
+    return parts.scheme in ("http", "https") and named and plain and url.isascii()
+
+
 def _url(node: Node, path: str) -> str:
     """Return the address of a route: OpenAI's (``/v1/...``) may have another root."""
     return node.api + path[3:] if path.startswith("/v1/") else f"{node.url}{path}"

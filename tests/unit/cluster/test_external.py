@@ -40,7 +40,19 @@ def test_an_address_with_a_path_says_itself_where_the_routes_are() -> None:
     assert (target.key, target.model) == ("sk-x", "gpt")
 
 
-@pytest.mark.parametrize("address", ["box:8080", "ftp://box", "http://", "http://box?server=evil"])
+NO_ADDRESSES = [
+    "box:8080",
+    "ftp://box",
+    "http://",
+    "http://box?server=evil",
+    "http://user:password@box",
+    "http://box:99999",
+    "http://[::1",
+    "http://bo\u0445",
+]
+
+
+@pytest.mark.parametrize("address", NO_ADDRESSES)
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(ConfigurationError, match="external_nodes"):
         externals(Settings.from_dict({"external_nodes": [address]}))

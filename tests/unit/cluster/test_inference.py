@@ -531,6 +531,12 @@ async def test_comments_show_nothing(cluster: Cluster) -> None:
     assert b'"error"' not in events
 
 
+def test_a_node_gets_what_was_checked(cluster: Cluster) -> None:
+    twice = orjson.loads(b'{"model": "evil", "model": "m", "prompt": "x", "cache": true}')
+    call = cluster.inference.prepare(COMPLETION_PATH, twice)
+    assert call.body == b'{"model":"m","prompt":"x"}'
+
+
 def test_a_call_knows_what_it_generates() -> None:
     assert Call(CHAT_PATH, "m", b"").operation == "chat"
     assert Call(COMPLETION_PATH, "m", b"").operation == "completion"

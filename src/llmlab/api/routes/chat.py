@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
+from llmlab.cluster.ledger import Entry
 from llmlab.coordinator import NAME, Coordinator
+from llmlab.errors import LabError
 from llmlab.events import StepRecord
 from llmlab.protocol import sse
 from llmlab.protocol.lab import ChatBody, ChatResult
@@ -26,16 +29,31 @@ def router(coordinator: Coordinator) -> APIRouter:
     )
     async def chat(request: Request, body: ChatBody = read_as(ChatBody)) -> Response:
         """Answer a message; the run goes on when the client leaves."""
-        tenant = request.state.tenant
-        if body.stream:
-            handle = await workflows.start(body, tenant)
-            headers = {RUN_HEADER: handle.id, NODE_HEADER: NAME, CACHE_HEADER: "miss"}
-            return StreamingResponse(_framed(handle), headers={**headers, **sse.HEADERS})
-        result = await workflows.invoke(body, tenant)
-        headers = {RUN_HEADER: result.run_id, **_origin(result.steps)}
-        return Response(result.model_dump_json(), headers=headers, media_type="application/json")
+        tenant, began = request.state.tenant, time.perf_counter()
+        # The run has a record of its own, so that this entry is counted and no more.
+        entry = Entry("chat", 200, 0.0, tenant)
+        try:
+            if body.stream:
+                return _streamed(await workflows.start(body, tenant))
+            return _whole(await workflows.invoke(body, tenant))
+        except LabError as error:
+            entry.status = error.status
+            raise
+        finally:
+            entry.seconds = time.perf_counter() - began
+            coordinator.ledger.enter(entry)
 
     return routes
+
+
+def _streamed(handle: RunHandle) -> Response:
+    headers = {RUN_HEADER: handle.id, NODE_HEADER: NAME, CACHE_HEADER: "miss"}
+    return StreamingResponse(_framed(handle), headers={**headers, **sse.HEADERS})
+
+
+def _whole(result: ChatResult) -> Response:
+    headers = {RUN_HEADER: result.run_id, **_origin(result.steps)}
+    return Response(result.model_dump_json(), headers=headers, media_type="application/json")
 
 
 async def _framed(handle: RunHandle) -> AsyncIterator[bytes]:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, WebSocket
 from pydantic import ValidationError
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
+from llmlab.cluster.links import is_http_address
 from llmlab.cluster.nodes import WORKER_KINDS, Node
 from llmlab.coordinator import Coordinator
 from llmlab.errors import ConflictError, InvalidRequestError, LabError
@@ -76,6 +77,8 @@ async def _introduced(socket: WebSocket, coordinator: Coordinator) -> Node:
         )
     if message.kind not in WORKER_KINDS:
         raise InvalidRequestError(f"A node of the kind {message.kind.value} cannot join here.")
+    if message.url is not None and not is_http_address(message.url):
+        raise InvalidRequestError("The url of a node must be an http address.")
     caller = socket.client.host if socket.client else ""
     message = message.model_copy(update=_as_seen(message, caller))
     node = coordinator.nodes.join(message, key=coordinator.node_secret)
