@@ -20,7 +20,9 @@ from llmlab.testing.tiny_gguf import write_tiny_gguf
 @pytest.fixture
 async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
     home = tmp_path / "home"
-    ModelCatalog(home).add(write_tiny_gguf(tmp_path / "tiny.gguf"), "tiny")
+    # Large enough that an answer of many tokens lasts longer than a few heartbeats.
+    model = write_tiny_gguf(tmp_path / "tiny.gguf", layers=6, width=256)
+    ModelCatalog(home).add(model, "tiny")
     async with running_lab(home, workers=1, model="tiny", heartbeat_interval=0.1) as lab:
         await lab.until_served("tiny")
         yield lab
@@ -84,7 +86,7 @@ async def check_overflow(lab: Lab) -> None:
 
 async def check_restart(lab: Lab) -> None:
     (worker,) = worker_processes()
-    asking = asyncio.create_task(lab.chat("tell me", max_tokens=400, temperature=0))
+    asking = asyncio.create_task(lab.chat("tell me", max_tokens=1800, temperature=0))
     await lab.until(busy, "/api/nodes")
     os.kill(worker.pid, signal.SIGKILL)
     # It had shown nothing, so that the worker's successor answers it.
