@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,8 @@ class Engine:
         parameters.warmup = False
         parameters.verbosity = 0
         self._server = Server(parameters)
+        # A server that is deleted before its loop has run once never stops (xllamacpp 2026.10).
+        self.reply([{"role": "user", "content": "Hello"}])
 
     def reply(
         self,
@@ -56,6 +60,30 @@ class Engine:
             raise RuntimeError(f"the engine answers {answer}")
         message: dict[str, Any] = answer["choices"][0]["message"]
         return message
+
+    def prompt(
+        self, messages: Sequence[dict[str, Any]], tools: Sequence[ToolDescription] = ()
+    ) -> str:
+        """The prompt that llama.cpp makes of a conversation with the file's chat template."""
+        body: dict[str, Any] = {"messages": list(messages)}
+        if tools:
+            body["tools"] = [_native(tool) for tool in tools]
+        return str(self._post("/apply-template", body)["prompt"])
+
+    def tokens(self, text: str) -> list[int]:
+        """The tokens that llama.cpp makes of a text."""
+        body = {"content": text, "parse_special": True}
+        return [int(token) for token in self._post("/tokenize", body)["tokens"]]
+
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        request = urllib.request.Request(
+            self._server.listening_address + path,
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request) as answer:
+            parsed: dict[str, Any] = json.load(answer)
+        return parsed
 
 
 def _native(tool: ToolDescription) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The shipped file is what its card says, and does in llama.cpp what it was trained for."""
 
 import json
-import urllib.request
 from hashlib import sha256
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from gguf import GGUFReader
 from training.data.facts import FACTS
 from training.evaluate.engine import Engine
 from training.template import CHAT_TEMPLATE, render
-from xllamacpp import CommonParams, Server
 
 import llmlab
 from llmlab.workflows.chat.prompting import (
@@ -118,25 +116,19 @@ def test_calls_native_tools(engine):
     assert json.loads(call["function"]["arguments"]) == {"expression": "25 * 67"}
 
 
-def test_template_renders_as_in_training():
-    parameters = CommonParams()
-    parameters.model.path = str(BUILTIN / "lab-mini.gguf")
-    parameters.warmup = False
-    server = Server(parameters)
+@pytest.mark.parametrize("tools", [(), (CALCULATOR,)])
+def test_template_renders_as_in_training(engine, tools):
     messages = [
         {"role": "system", "content": "Be short."},
         {"role": "user", "content": "What is 2 * 3?"},
         {"role": "assistant", "content": "The answer is 6."},
         {"role": "user", "content": "Thanks!"},
     ]
-    function = {"name": "calculator", "description": CALCULATOR.description}
-    native = {"type": "function", "function": function | {"parameters": CALCULATOR.parameters}}
-    for tools in ((), (CALCULATOR,)):
-        body = {"messages": messages} | ({"tools": [native]} if tools else {})
-        request = urllib.request.Request(
-            f"{server.listening_address}/apply-template",
-            json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request) as answer:
-            assert json.load(answer)["prompt"] == "".join(render(messages, tools))
+    assert engine.prompt(messages, tools) == "".join(render(messages, tools))
+    assert engine.prompt(messages[1:], tools) == "".join(render(messages[1:], tools))
+
+
+def test_words_are_the_same_tokens_wherever_they_stand(engine):
+    alone = engine.tokens("expression")
+    for text in ('"expression"', "/expression/", "(expression)"):
+        assert engine.tokens(text)[1:-1] == alone
