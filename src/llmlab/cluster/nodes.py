@@ -213,6 +213,10 @@ class NodeRegistry:
         """Return a node by its id."""
         return self._nodes.get(node_id)
 
+    def has_joined(self, pid: int) -> bool:
+        """Whether a process of this machine is, or was, a node."""
+        return any(node.pid == pid and node.kind is NodeKind.LOCAL for node in self._nodes.values())
+
     def serving(self, model: str) -> tuple[Node, ...]:
         """Return the living nodes that can be asked for a model."""
         if self._serving is None:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import sys
-import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,8 +24,6 @@ WORKER_COMMAND = (sys.executable, "-P", "-m", "llmlab.worker", "--child")
 
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 10.0
-# A worker that lived this long did not die of its start.
-_STABLE = 30.0
 _PATIENCE = 8.0
 # Starts that fail in a row, after which requests no longer wait for the next one.
 HOPELESS = 4
@@ -112,14 +109,12 @@ class WorkerPool:
     async def _supervise(self, name: str, spawned: asyncio.Event) -> None:
         pause, failures = _FIRST_PAUSE, 0
         while not self._stopping.is_set():
-            began = time.monotonic()
-            status = await self._run(name, spawned)
+            status, joined = await self._run(name, spawned)
             if self._stopping.is_set():
                 return
-            if time.monotonic() - began > _STABLE:
-                pause, failures = _FIRST_PAUSE, 0
             self.restarts += 1
-            failures += 1
+            # One that was in the lab did not die of its start.
+            pause, failures = (_FIRST_PAUSE, 0) if joined else (pause, failures + 1)
             logger.warning(
                 "%s ended with status %s; it is started again in %.1f s", name, status, pause
             )
@@ -132,19 +127,21 @@ class WorkerPool:
                     await self._stopping.wait()
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    async def _run(self, name: str, spawned: asyncio.Event) -> int | None:
+    async def _run(self, name: str, spawned: asyncio.Event) -> tuple[int | None, bool]:
+        """Return a worker's exit status, and whether it had joined the lab."""
         try:
             process = await self._spawn(name)
         except OSError as error:
             logger.error("%s cannot be started: %s", name, error)  # noqa: TRY400 - no traceback
-            return None
+            return None, False
         finally:
             spawned.set()
         self._processes[name] = process
         if self._stopping.is_set():
             _ask_to_end(process)
         try:
-            return await process.wait()
+            status = await process.wait()
+            return status, self.nodes.has_joined(process.pid)
         finally:
             del self._processes[name]
 

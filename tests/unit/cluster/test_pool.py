@@ -14,7 +14,9 @@ import pytest
 from llmlab.cluster import pool as pool_module
 from llmlab.cluster.nodes import NodeRegistry
 from llmlab.cluster.pool import WorkerPool, worker_environment
+from llmlab.protocol.mesh import Join
 from llmlab.settings import Settings
+from llmlab.types import NodeKind
 
 PATIENT = "import sys; sys.stdin.read()"
 STUBBORN = (
@@ -69,6 +71,32 @@ async def test_a_worker_that_dies_is_started_again(tmp_path: Path) -> None:
     await until(lambda: pool.pids.get("worker-1", first) != first)
     assert pool.restarts == 1
     assert pool.nodes.expected == {"worker-1"}
+    await pool.stop()
+
+
+async def test_a_worker_that_had_joined_is_hoped_for_however_often_it_dies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_module, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(pool_module, "HOPELESS", 1)
+    pool = a_pool(tmp_path, PATIENT)
+    pool.start()
+    for count in range(3):
+        await until(lambda: pool.pids)
+        pid = pool.pids["worker-1"]
+        node = pool.nodes.join(
+            Join(
+                kind=NodeKind.LOCAL,
+                name="worker-1",
+                instance_id=f"instance-{count}",
+                epoch=1,
+                pid=pid,
+            )
+        )
+        os.kill(pid, signal.SIGKILL)
+        pool.nodes.lose(node)
+        await until(lambda count=count: pool.restarts == count + 1)
+        assert pool.nodes.expected == {"worker-1"}
     await pool.stop()
 
 
