@@ -100,7 +100,7 @@ class Coordinator:
         self.prompts = Prompts(self.nodes, dispatcher, self.inference, self.cache, settings)
         self.fleet = Fleet(self.nodes, self.links, dispatcher, load_timeout=settings.load_timeout)
         self.tools = ToolRegistry(builtin_tools())
-        self.database = Database(settings.store_url)
+        self.database = Database(settings.store_location)
         self.accounting = Accounting(self.database)
         self.ledger = Ledger(self.accounting)
         self.runs = RunEngine(self.database)

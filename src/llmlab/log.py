@@ -92,5 +92,5 @@ def configure(
         stream.setFormatter(_ConsoleFormatter("%(levelname)s %(name)s: %(message)s"))
         handlers.append(stream)
     logging.basicConfig(level=level.upper(), handlers=handlers, force=True)
-    for noisy in ("httpx", "httpcore", "uvicorn", "websockets", "aiosqlite", "alembic"):
+    for noisy in ("httpx", "httpcore", "uvicorn", "websockets", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -138,9 +138,9 @@ class Settings(BaseModel):
         return self.home_folder / "logs"
 
     @property
-    def store_url(self) -> str:
-        """The SQLAlchemy URL in force."""
-        return self.database_url or f"sqlite+aiosqlite:///{self.home_folder / 'lab.db'}"
+    def store_location(self) -> str | Path:
+        """The database in force: its URL, or a SQLite file in the home folder."""
+        return self.database_url or self.home_folder / "lab.db"
 
 
 SECRETS = frozenset({"api_key", "node_secret", "openai_api_key", "database_url"})

@@ -126,7 +126,7 @@ def test_a_wrong_secret_is_not_shown():
 
 def test_the_store_is_in_the_home_folder(tmp_path):
     settings = Settings.from_dict({"home": tmp_path})
-    assert settings.store_url == f"sqlite+aiosqlite:///{tmp_path / 'lab.db'}"
+    assert settings.store_location == tmp_path / "lab.db"
     assert settings.logs_folder == tmp_path / "logs"
     other = Settings.from_dict({"database_url": "postgresql+asyncpg://x"})
-    assert other.store_url == "postgresql+asyncpg://x"
+    assert other.store_location == "postgresql+asyncpg://x"

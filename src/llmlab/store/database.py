@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection as Connection  # noqa: PLC0414 - for those who write work
@@ -45,15 +46,15 @@ class Database:
     """The store's database.
 
     Args:
-        url: SQLAlchemy URL of a SQLite file or of a PostgreSQL database.
+        location: A SQLite file, or the SQLAlchemy URL of one or of a PostgreSQL database.
         lock_timeout: Seconds to wait for another process that writes (SQLite).
 
     Raises:
         ConfigurationError: The URL is not one of those.
     """
 
-    def __init__(self, url: str, *, lock_timeout: float = 5.0) -> None:
-        self._driver: Driver = driver_for(url, lock_timeout=lock_timeout)
+    def __init__(self, location: str | Path, *, lock_timeout: float = 5.0) -> None:
+        self._driver: Driver = driver_for(location, lock_timeout=lock_timeout)
         self._jobs: deque[_Job] = deque()
         self._wake = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None

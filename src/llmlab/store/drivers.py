@@ -55,26 +55,34 @@ class Driver(ABC):
         """Run a function on one snapshot, which it does not change."""
 
 
-def driver_for(url: str, *, lock_timeout: float) -> Driver:
-    """Return the driver of a URL.
+def driver_for(location: str | Path, *, lock_timeout: float) -> Driver:
+    """Return the driver of a SQLite file, or of a URL.
 
     Raises:
         ConfigurationError: It is no URL of a SQLite file or of a PostgreSQL database.
     """
+    if isinstance(location, Path):
+        return SqliteDriver(location, lock_timeout)
     try:
-        parsed = make_url(url)
+        parsed = make_url(location)
     except (ArgumentError, ValueError) as error:
         raise ConfigurationError(
             "database_url is not a URL such as sqlite:///lab.db or postgresql://user@host/name."
         ) from error
     backend = parsed.drivername.partition("+")[0]
     if backend == "sqlite":
-        return SqliteDriver(parsed, lock_timeout)
+        return SqliteDriver(_file_of(parsed), lock_timeout)
     if backend in ("postgresql", "postgres"):
         return PostgresDriver(parsed)
     raise ConfigurationError(
         f"database_url: {backend} is not supported; SQLite and PostgreSQL are."
     )
+
+
+def _file_of(url: URL) -> Path:
+    if not url.database or url.database.startswith((":memory:", "file:")):
+        raise ConfigurationError("database_url must name a file, such as sqlite:///lab.db.")
+    return Path(url.database)
 
 
 class SqliteDriver(Driver):
@@ -83,10 +91,8 @@ class SqliteDriver(Driver):
     The threads are not those of `asyncio.to_thread`, which a long load of a model may occupy.
     """
 
-    def __init__(self, url: URL, lock_timeout: float) -> None:
-        if not url.database or url.database.startswith((":memory:", "file:")):
-            raise ConfigurationError("database_url must name a file, such as sqlite:///lab.db.")
-        self._path = Path(url.database).expanduser().absolute()
+    def __init__(self, path: Path, lock_timeout: float) -> None:
+        self._path = path.expanduser().absolute()
         self._lock_timeout = lock_timeout
         self.name = str(self._path)
         self._threads: dict[str, ThreadPoolExecutor] = {}

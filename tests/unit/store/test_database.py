@@ -207,3 +207,11 @@ async def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError, match=r"lab\.db"):
         await Database(f"sqlite:///{tmp_path}/file/lab.db").open()
+
+
+async def test_a_file_may_have_any_name(tmp_path: Path) -> None:
+    path = tmp_path / "what? 100% #1" / "lab.db"
+    store = Database(path)
+    await store.open()
+    await store.close()
+    assert path.is_file()
