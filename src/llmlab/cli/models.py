@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from llmlab.cli.options import AsJson, Home, Url, new_app, open_client, read_settings
-from llmlab.cli.output import duration, note, print_json, print_table, say, size, working
+from llmlab.cli.output import duration, measuring, note, print_json, print_table, say, size, working
 
 app = new_app(group=True)
 
@@ -117,8 +117,8 @@ def add(
     from llmlab.models.catalog import ModelCatalog
 
     settings = read_settings(home)
-    with working(f"Reading {path.name}"):
-        record = ModelCatalog(settings.home_folder).add(path, name)
+    with measuring(f"Reading {path.name}") as progress:
+        record = ModelCatalog(settings.home_folder).add(path, name, on_progress=progress)
     if as_json:
         print_json({"model": record.key, "path": str(record.path), "digest": record.digest})
         return

@@ -10,7 +10,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -124,6 +124,31 @@ def working(text: str) -> Iterator[None]:
     with Progress(*columns, console=console(stderr=True), transient=True) as progress:
         progress.add_task(safe(text), total=None)
         yield
+
+
+@contextlib.contextmanager
+def measuring(text: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on a terminal; gives the function to call with what is done and the whole."""
+    if not sys.stderr.isatty():
+        yield lambda done, whole: None
+        return
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console(stderr=True), transient=True) as progress:
+        bar = progress.add_task(safe(text))
+        yield lambda done, whole: progress.update(bar, completed=done, total=whole)
 
 
 def size(count: float) -> str:

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import json
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +76,19 @@ class ModelCatalog:
         """Return all models as they travel; ``loaded`` names the ones in memory."""
         return [record.entry(loaded=record.key in loaded) for record in self.records()]
 
-    def add(self, path: Path, key: str | None = None) -> ModelRecord:
+    def add(
+        self,
+        path: Path,
+        key: str | None = None,
+        *,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> ModelRecord:
         """Take a GGUF file in; reads all of it for its digest.
 
         Args:
             path: The file; of a split model, the first part.
             key: Name for it; the file's own without it.
+            on_progress: Called with the bytes that were read and how many there are.
 
         Raises:
             InvalidModelFileError: The file is missing, truncated, or no GGUF.
@@ -94,7 +101,7 @@ class ModelCatalog:
             raise ConflictError(
                 f"The name {record.key} belongs to {taken.path}; give the new model another name."
             )
-        record = dataclasses.replace(record, digest=digest_of(file), source="added")
+        record = dataclasses.replace(record, digest=digest_of(file, on_progress), source="added")
         with self._lock:
             self._refresh()
             self._check_file()
@@ -189,19 +196,28 @@ def inspect_file(path: Path, key: str) -> ModelRecord:
     )
 
 
-def digest_of(path: Path) -> str:
+def digest_of(path: Path, on_progress: Callable[[int, int], None] | None = None) -> str:
     """Return the SHA-256 of a model's files, part after part; takes seconds per gigabyte.
+
+    Args:
+        path: The first file.
+        on_progress: Called with the bytes that were read and how many there are.
 
     Raises:
         InvalidModelFileError: A file cannot be read.
     """
     total = hashlib.sha256()
     buffer = memoryview(bytearray(1 << 20))
-    for part in parts_of(path):
+    parts = parts_of(path)
+    done, size = 0, sum(part.stat().st_size for part in parts if part.is_file())
+    for part in parts:
         try:
             with part.open("rb", buffering=0) as file:
                 while count := file.readinto(buffer):
                     total.update(buffer[:count])
+                    done += count
+                    if on_progress is not None:
+                        on_progress(done, size)
         except OSError as error:
             raise InvalidModelFileError(f"{part} cannot be read: {error}.") from error
     return total.hexdigest()

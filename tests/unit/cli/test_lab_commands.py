@@ -236,3 +236,14 @@ def test_a_model_file_is_added_and_removed(run: Any, tmp_path: Path) -> None:
     assert run("models", "add", str(path), "--json").json["model"] == "tiny"
     assert run("models", "remove", "mine").code == 0
     assert "no model" in run("models", "remove", "mine").err
+
+
+def test_a_terminal_sees_how_far_the_reading_is(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "tiny.gguf"
+    write_tiny_gguf(path)
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    assert run("models", "add", str(path)).code == 0
+    assert "Reading tiny.gguf" in screen.getvalue()
