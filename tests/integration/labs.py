@@ -80,5 +80,5 @@ async def running_lab(home: Path, *, on_port: int = 0, **changes: Any) -> AsyncI
     finally:
         waiting.cancel()
         stop.set()
-        await serving
-        listener.close()
+        with contextlib.closing(listener):
+            await serving

@@ -13,6 +13,7 @@ import pytest
 from tests.integration.labs import KEY, Lab, running_lab
 
 from llmlab.testing import Reply, ScriptedServer
+from llmlab.testing.script import Script
 
 PLAN = json.dumps(
     {"steps": [{"tool": "calculator", "args": {"expression": "25 * 67"}, "instruction": ""}]}
@@ -147,3 +148,18 @@ async def test_stopping_the_lab_leaves_nothing_behind(tmp_path: Path) -> None:
             asking.cancel()
             await asyncio.wait([asking])
         await server.until(lambda server: server.active == 0)
+
+
+async def test_a_run_that_was_cut_off_goes_on_at_the_next_start(tmp_path: Path) -> None:
+    async with ScriptedServer(models=["m"], replies=[Reply(fault="hang")]) as server:
+        async with running_lab(tmp_path, external_nodes=[server.url]) as lab:
+            await lab.until_served("m")
+            body = {"message": QUESTION, "stream": True}
+            async with lab.client.stream("POST", "/chat", json=body) as response:
+                run_id = response.headers["x-llmlab-run"]
+                await server.until(lambda server: server.active == 1)
+        server.script = Script(reply_with=planner)
+        async with running_lab(tmp_path, external_nodes=[server.url]) as lab:
+            run = await lab.until(lambda run: run["status"] == "done", f"/api/runs/{run_id}")
+    assert run["attempts"] == 2
+    assert run["output"]["answer"] == "It is 1675."

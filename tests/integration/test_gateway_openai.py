@@ -287,3 +287,43 @@ async def test_prompts_for_models_that_only_others_have(lab: Lab) -> None:
     assert second.headers["x-llmlab-cache"] == "hit"
     executed = await lab.client.post("/api/v1/execute", json={"prompt": "new"})
     assert executed.json()["node"] == executed.headers["x-llmlab-node"]
+
+
+async def test_an_attempt_that_fails_is_made_again_for_frontends(
+    lab: Lab, server: ScriptedServer
+) -> None:
+    server.follow(Reply(status=502), Reply("second time"))
+    response = await lab.client.post("/api/v1/execute", json={"prompt": "hi"})
+    assert response.json()["output"] == "second time"
+
+
+async def test_metrics_count_what_was_answered(lab: Lab) -> None:
+    await lab.chat("hi")
+    await lab.chat("hi")
+    await lab.client.post("/v1/chat/completions", json={"model": "x", "messages": MESSAGES})
+    text = (await lab.client.get("/metrics")).text
+    lines = text.splitlines()
+    for line in (
+        'llmlab_requests_total{route="chat.completions",status="200"} 2',
+        'llmlab_requests_total{route="chat.completions",status="404"} 1',
+        'llmlab_completion_tokens_total{route="chat.completions"} 3',
+        'llmlab_request_seconds_count{route="chat.completions"} 3',
+        "llmlab_cache_hits_total 1",
+        "llmlab_requests_in_flight 0",
+    ):
+        assert line in lines
+    for line in lines:
+        assert line.startswith("# TYPE llmlab_") or float(line.rpartition(" ")[2]) >= 0
+    counted = (await lab.client.get("/metrics", headers={"accept": "application/json"})).json()
+    assert counted["routes"]["chat.completions"]["cache_hits"] == 1
+
+
+async def test_the_cache_can_be_switched_off(tmp_path: Path, server: ScriptedServer) -> None:
+    async with running_lab(tmp_path, external_nodes=[server.url], cache_enabled=False) as lab:
+        await lab.until_served("m")
+        for _ in range(2):
+            assert (await lab.chat("hi")).headers["x-llmlab-cache"] == "miss"
+            response = await lab.client.post("/inference", json={"prompt": "hi"})
+            assert response.headers["x-llmlab-cache"] == "miss"
+        assert (await lab.client.get("/api/cache/stats")).json()["entries"] == 0
+        assert (await lab.client.post("/api/cache/clear")).json() == {"cleared": 0}

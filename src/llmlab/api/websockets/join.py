@@ -80,8 +80,7 @@ async def _introduced(socket: WebSocket, coordinator: Coordinator) -> Node:
     if message.url is not None and not is_http_address(message.url):
         raise InvalidRequestError("The url of a node must be an http address.")
     caller = socket.client.host if socket.client else ""
-    message = message.model_copy(update=_as_seen(message, caller))
-    node = coordinator.nodes.join(message, key=coordinator.node_secret)
+    node = coordinator.nodes.join(as_seen(message, caller), key=coordinator.node_secret)
     interval = coordinator.settings.heartbeat_interval
     joined = Joined(node_id=node.id, heartbeat_interval=interval)
     await socket.send_text(joined.model_dump_json())
@@ -109,16 +108,21 @@ async def _message(socket: WebSocket) -> Join | Heartbeat | Leave:
         raise InvalidRequestError("The message is not understood.") from error
 
 
-def _as_seen(join: Join, caller: str) -> dict[str, object]:
-    """Return what the connection itself tells better than the node does."""
-    if _is_loopback(caller) or not join.url:
-        return {}
+def as_seen(join: Join, caller: str) -> Join:
+    """Return a join with what the connection itself tells better than the node does.
+
+    Args:
+        join: How the node introduced itself.
+        caller: The address that it called from.
+    """
+    if _is_loopback(caller):
+        return join
     seen: dict[str, object] = {"kind": NodeKind.REMOTE}
-    parts = urlsplit(join.url)
+    parts = urlsplit(join.url or "")
     if _is_loopback(parts.hostname or ""):
         host = f"[{caller}]" if ":" in caller else caller
         seen["url"] = urlunsplit(parts._replace(netloc=f"{host}:{parts.port or 80}"))
-    return seen
+    return join.model_copy(update=seen)
 
 
 def _is_loopback(host: str) -> bool:
