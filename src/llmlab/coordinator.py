@@ -84,8 +84,8 @@ class Coordinator:
         self.url = ""
         self.api_key = api_key(settings)
         self.node_secret = node_secret(settings)
-        for secret in (self.api_key, self.node_secret):
-            hide(secret)
+        for secret in (self.api_key, self.node_secret, settings.openai_api_key):
+            hide(secret or "")
         self.pool = pool
         self.nodes = pool.nodes
         self.cache = _response_cache(settings) if settings.cache_enabled else None

@@ -16,6 +16,7 @@ from llmlab.cluster.routing.base import RoutingPolicy
 from llmlab.errors import DeadlineError, EngineError, LabError
 from llmlab.protocol import sse
 from llmlab.protocol.deadline import Deadline
+from llmlab.protocol.errors import decode_error
 from llmlab.protocol.openai import ChunkWriter, read_chunks, read_usage
 from llmlab.types import Chunk, Usage
 
@@ -142,4 +143,7 @@ def _decoded(node: Node, body: bytes) -> dict[str, Any]:
         raise EngineError(f"The node {node.name} answered something that is no JSON.") from error
     if not isinstance(content, dict):
         raise EngineError(f"The node {node.name} answered something that is no JSON object.")
+    if content.get("error") and "choices" not in content and "data" not in content:
+        # Some servers tell an error under the status of a success.
+        raise decode_error(502, body)
     return content

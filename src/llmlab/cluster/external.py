@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from llmlab.cluster.links import Links, is_http_address
 from llmlab.cluster.nodes import Node, NodeRegistry
-from llmlab.errors import ConfigurationError, EngineError, LabError
+from llmlab.errors import ConfigurationError, EngineError, LabError, NotFoundError
 from llmlab.log import get_logger
 from llmlab.protocol.mesh import Capabilities, Heartbeat, Join, ModelEntry
 from llmlab.settings import Settings
@@ -185,9 +185,15 @@ class ExternalNodes:
         return about if isinstance(about, dict) else {}
 
     async def _models(self, target: External) -> tuple[list[ModelEntry], set[str]]:
-        listing = await self._links.get(
-            f"{target.api}/models", key=target.key, timeout=PROBE_TIMEOUT
-        )
+        try:
+            listing = await self._links.get(
+                f"{target.api}/models", key=target.key, timeout=PROBE_TIMEOUT
+            )
+        except NotFoundError:
+            # It answers, and has no list: the model that was named will have to do.
+            if target.model is None:
+                raise
+            listing = {"data": []}
         rows = listing.get("data") if isinstance(listing, dict) else None
         if not isinstance(rows, list):
             raise EngineError("Its list of models is not understood.")

@@ -183,6 +183,20 @@ async def test_only_the_model_that_was_named_is_offered(links: Links) -> None:
     await runner.cleanup()
 
 
+async def test_a_server_without_a_list_offers_the_model_that_was_named(links: Links) -> None:
+    runner, url = await serve([])
+    nodes = NodeRegistry(timeout=5.0)
+    named = {"openai_api_base": url, "openai_api_model": "only"}
+    external = ExternalNodes(
+        nodes, links, Settings.from_dict(named), instance_id="x", interval=0.02
+    )
+    external.start()
+    assert await nodes.wait_for(lambda: bool(nodes.alive()), timeout=DEADLINE)
+    assert set(nodes.models()) == {"only"}
+    await external.stop()
+    await runner.cleanup()
+
+
 async def test_rubbish_is_no_list_of_models(links: Links) -> None:
     async def models(request: web.Request) -> web.Response:
         return web.json_response(["m"])

@@ -490,6 +490,17 @@ async def serving(answer: Callable[..., Any]) -> web.AppRunner:
     return runner
 
 
+async def test_an_error_under_the_status_of_a_success_is_an_error(cluster: Cluster) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response({"error": {"message": "Out of credits.", "code": 402}})
+
+    runner = await serving(answer)
+    cluster.add("odd", f"http://127.0.0.1:{runner.addresses[0][1]}")
+    with pytest.raises(EngineError, match="Out of credits"):
+        await whole(cluster, body())
+    await runner.cleanup()
+
+
 async def test_streams_of_other_line_ends_pass(cluster: Cluster) -> None:
     event = b'data: {"choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":"stop"}]}'
     stream = event + b"\r\n\r\ndata: [DONE]"

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import ssl
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +29,7 @@ async def wire() -> AsyncIterator[Wire]:
 
 
 @asynccontextmanager
-async def serving(talk: Talk) -> AsyncIterator[Address]:
+async def serving(talk: Talk, tls: ssl.SSLContext | None = None) -> AsyncIterator[Address]:
     connections: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -39,10 +43,10 @@ async def serving(talk: Talk) -> AsyncIterator[Address]:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]
     try:
-        yield Address("127.0.0.1", port, tls=False)
+        yield Address("127.0.0.1", port, tls=tls is not None)
     finally:
         server.close()
         for task in connections:
@@ -273,6 +277,41 @@ async def test_a_server_without_tls_is_no_tls_server(wire: Wire) -> None:
     async with serving(saying(OK)) as address:
         with pytest.raises(OSError):  # noqa: PT011
             await send(wire, Address(address.host, address.port, tls=True))
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate of 127.0.0.1 that nobody trusts, and its key."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl makes the certificate")
+    folder = tmp_path_factory.mktemp("tls")
+    made, key = folder / "certificate.pem", folder / "key.pem"
+    command = f"{openssl} req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test"
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(made)]
+    subprocess.run([*command.split(), *names], check=True, capture_output=True)
+    return made, key
+
+
+async def test_tls_with_a_certificate_that_is_trusted(
+    wire: Wire, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    async with serving(saying(OK, close=False), context) as address:
+        for _ in range(2):
+            assert await (await send(wire, address)).read() == b"fine"
+
+
+async def test_tls_with_a_certificate_that_is_not(
+    wire: Wire, certificate: tuple[Path, Path]
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    async with serving(saying(OK), context) as address:
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await send(wire, address)
 
 
 def test_addresses() -> None:
