@@ -170,6 +170,13 @@ async def test_other_routes_refuse_bad_input_too(lab: Lab) -> None:
         assert response.json()["error"]["type"] == "invalid_request_error"
 
 
+async def test_embeddings_are_no_stream_whatever_the_body_says(lab: Lab) -> None:
+    for odd in ({"stream": True}, {"stream_options": 5}, {"n": []}, {"cache": "x"}):
+        response = await lab.client.post("/v1/embeddings", json={"model": "m", "input": "x"} | odd)
+        assert response.status_code == 200, odd
+        assert len(response.json()["data"]) == 1
+
+
 async def test_context_overflow_comes_with_the_numbers(lab: Lab, server: ScriptedServer) -> None:
     message = "This needs 9000 tokens; the context has 8192."
     server.follow(Reply(status=400, message=message, code="context_length_exceeded"))

@@ -17,6 +17,7 @@ EMBEDDING_PATH = "/v1/embeddings"
 Piece: TypeAlias = bytes | Usage
 
 _OPERATIONS: dict[str, Operation] = {CHAT_PATH: "chat", COMPLETION_PATH: "completion"}
+GENERATING = frozenset(_OPERATIONS)
 
 
 @dataclass(slots=True, eq=False)

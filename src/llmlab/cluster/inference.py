@@ -14,7 +14,15 @@ from llmlab.cache.replay import stream as replayed_stream
 from llmlab.cache.single_call import SingleCall
 from llmlab.cache.single_flight import SingleFlight
 from llmlab.cluster.answers import Answer, AnswerStream
-from llmlab.cluster.calls import CHAT_PATH, COMPLETION_PATH, EMBEDDING_PATH, Call, Piece, Reply
+from llmlab.cluster.calls import (
+    CHAT_PATH,
+    COMPLETION_PATH,
+    EMBEDDING_PATH,
+    GENERATING,
+    Call,
+    Piece,
+    Reply,
+)
 from llmlab.cluster.dispatch import Dispatcher, Whole
 from llmlab.cluster.nodes import NodeRegistry
 from llmlab.cluster.relay import Relay
@@ -70,7 +78,11 @@ class Inference:
         """
         try:
             key, fresh = self.cache_key(path, content, tenant=tenant, cache_control=cache_control)
-            stream, with_usage, body = _for_node(content)
+            stream, with_usage = _stream_wishes(content) if path in GENERATING else (False, True)
+            content.pop("cache", None)
+            # Written anew, never passed on: where a body names a field twice, the node might
+            # read another one than was checked and keyed here.
+            body = orjson.dumps(content)
         except orjson.JSONEncodeError as error:
             # It can be read, and is nested too deeply to be written.
             raise InvalidRequestError("The request body is nested too deeply.") from error
@@ -218,19 +230,14 @@ class Inference:
         await self._streams.aclose()
 
 
-def _for_node(content: dict[str, Any]) -> tuple[bool, bool, bytes]:
-    """Return whether a stream is wanted, whether with usage, and what the node gets.
-
-    That is written anew, never passed on: where a body names a field twice, the node might read
-    another one than was checked and keyed here.
-    """
-    content.pop("cache", None)
+def _stream_wishes(content: dict[str, Any]) -> tuple[bool, bool]:
+    """Return whether a stream is wanted and whether with usage; ask the node for usage anyway."""
     stream = content.get("stream") is True
     options = content.get("stream_options") or {}
     with_usage = options.get("include_usage") is True
     if stream and not with_usage:
         content["stream_options"] = options | {"include_usage": True}
-    return stream, with_usage, orjson.dumps(content)
+    return stream, with_usage
 
 
 def _flight(call: Call, key: str) -> str:
