@@ -13,11 +13,12 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from llmlab.errors import EngineError, InvalidRequestError
+from llmlab.protocol.logprobs import as_completion, joined
 from llmlab.protocol.openai_shapes import (
     ContentPart,
     ResponseFormat,
     ToolChoice,
-    ToolDefinition,
+    ToolDefinitions,
 )
 from llmlab.types import (
     Chunk,
@@ -107,7 +108,7 @@ class ChatCompletionBody(_Sampling):
     max_completion_tokens: int | None = Field(None, ge=1)
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
-    tools: list[ToolDefinition] | None = None
+    tools: ToolDefinitions | None = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
@@ -343,6 +344,7 @@ class ChunkWriter:
         self.id = new_id("chatcmpl" if operation == "chat" else "cmpl")
         self.created = int(time.time())
         self._started: set[int] = set()
+        self._offsets: dict[int, int] = {}
 
     def payloads(self, chunk: Chunk) -> list[bytes]:
         """Return the stream payloads (none, one or more) of a chunk, without framing."""
@@ -387,7 +389,14 @@ class ChunkWriter:
             choice["text"] = chunk.text
         else:
             choice["delta"] = self._delta(chunk)
-        return choice | {"logprobs": chunk.logprobs, "finish_reason": chunk.finish_reason}
+        return choice | {"logprobs": self._logprobs(chunk), "finish_reason": chunk.finish_reason}
+
+    def _logprobs(self, chunk: Chunk) -> JsonObject | None:
+        if self.operation == "chat":
+            return chunk.logprobs
+        offset = self._offsets.get(chunk.index, 0)
+        self._offsets[chunk.index] = offset + len(chunk.text)
+        return as_completion(chunk.logprobs, offset) if chunk.logprobs else None
 
     def _delta(self, chunk: Chunk) -> JsonObject:
         delta: JsonObject = {}
@@ -420,7 +429,8 @@ class _Choice:
         self.text: list[str] = []
         self.reasoning: list[str] = []
         self.calls: dict[int, ToolCall] = {}
-        self.logprobs: list[JsonValue] = []
+        self.logprobs: list[tuple[int, JsonObject]] = []
+        self.length = 0
         self.finish_reason: str | None = None
 
     def add(self, chunk: Chunk) -> None:
@@ -433,19 +443,18 @@ class _Choice:
                 known.name or delta.name or "",
                 known.arguments + delta.arguments,
             )
-        if chunk.logprobs and isinstance(content := chunk.logprobs.get("content"), list):
-            self.logprobs += content
+        if chunk.logprobs:
+            self.logprobs.append((self.length, chunk.logprobs))
+        self.length += len(chunk.text)
         self.finish_reason = chunk.finish_reason or self.finish_reason
 
     def body(self, index: int, operation: Operation) -> JsonObject:
-        choice: JsonObject = {
-            "index": index,
-            "logprobs": {"content": self.logprobs} if self.logprobs else None,
-            "finish_reason": self.finish_reason,
-        }
+        choice: JsonObject = {"index": index, "finish_reason": self.finish_reason}
         text = "".join(self.text)
         if operation == "completion":
-            return choice | {"text": text}
+            parts = (as_completion(part, offset) for offset, part in self.logprobs)
+            return choice | {"logprobs": joined(parts), "text": text}
+        choice["logprobs"] = joined(part for _, part in self.logprobs)
         calls = tuple(self.calls[position] for position in sorted(self.calls))
         message = message_body(Message("assistant", text or (None if calls else ""), None, calls))
         if reasoning := "".join(self.reasoning):
