@@ -43,8 +43,11 @@ async def test_documentation(client: httpx.AsyncClient) -> None:
 async def test_loads_and_unloads(client: httpx.AsyncClient) -> None:
     loaded = (await client.post("/models/load", json={"model": "m"})).json()
     assert (loaded["model"], loaded["node"]) == ("m", "box")
-    assert [each["model"] for each in (await client.get("/cache")).json()["models"]] == ["m"]
+    cache = (await client.get("/cache")).json()
+    assert [each["model"] for each in cache["models"]] == ["m"]
+    assert cache["memory_used"] == cache["models"][0]["memory_bytes"]
     assert (await client.delete("/cache/m")).json() == {"unloaded": ["m"]}
+    assert (await client.get("/cache")).json()["memory_used"] == 0
     gone = await client.delete("/cache/m")
     assert (gone.status_code, gone.json()["error"]["code"]) == (404, "model_not_found")
     unknown = await client.delete("/cache/org/x:7b")

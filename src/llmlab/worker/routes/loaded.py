@@ -19,11 +19,12 @@ def router(worker: Worker) -> APIRouter:
     @routes.get("/cache")
     async def loaded() -> LoadedModels:
         """List the models in memory, and the memory."""
-        load = worker.vitals.load()
+        models = [model.entry(worker.name) for model in manager.loaded()]
         return LoadedModels(
-            models=[model.entry(worker.name) for model in manager.loaded()],
-            memory_used=load.memory_used,
-            memory_budget=load.memory_budget,
+            models=models,
+            # Of the same moment as the list; the vitals are of the last heartbeat.
+            memory_used=sum(model.memory_bytes for model in models),
+            memory_budget=worker.vitals.load().memory_budget,
         )
 
     @routes.post("/cache/clear")
