@@ -33,12 +33,12 @@ from llmlab.protocol.addresses import allowed_names
 from llmlab.protocol.lab import ChatBody, InferenceBody, LoadBody
 from llmlab.worker.bodies import add_schemas
 from llmlab.worker.errors import install_error_handlers
+from llmlab.worker.reference import add_reference
 
 PUBLIC = (
     "/",
     "/health",
     "/docs",
-    "/docs/oauth2-redirect",
     "/openapi.json",
     "/api/session",
     "/api/v1/session",
@@ -64,7 +64,7 @@ def create_app(coordinator: Coordinator) -> App:
 
 def create_api(coordinator: Coordinator, doorkeeper: Doorkeeper) -> FastAPI:
     """Return the API behind gate and hot path."""
-    api = FastAPI(title="LLM Lab", version=__version__, redoc_url=None)
+    api = FastAPI(title="LLM Lab", version=__version__, docs_url=None, redoc_url=None)
     install_error_handlers(api)
     for noun in (root, health, openai_models, models, loaded, inference, chat, metrics):
         api.include_router(noun.router(coordinator))
@@ -74,6 +74,7 @@ def create_api(coordinator: Coordinator, doorkeeper: Doorkeeper) -> FastAPI:
         api.include_router(line.router(coordinator))
     add_schemas(api, (*BODIES.values(), ChatBody, InferenceBody, LoadBody, SignInBody))
     add_hot_path(api)
+    add_reference(api)
     return api
 
 

@@ -12,6 +12,7 @@ from llmlab.worker.access import gate
 from llmlab.worker.bodies import add_schemas
 from llmlab.worker.errors import install_error_handlers
 from llmlab.worker.generation import Generations
+from llmlab.worker.reference import add_reference
 from llmlab.worker.routes import (
     embeddings,
     generation,
@@ -45,13 +46,14 @@ def create_app(worker: Worker) -> App:
 
 def create_api(worker: Worker) -> FastAPI:
     """Return the API without its gate; it shows a worker that somebody else starts and stops."""
-    api = FastAPI(title="LLM Lab worker", version=__version__)
+    api = FastAPI(title="LLM Lab worker", version=__version__, docs_url=None, redoc_url=None)
     install_error_handlers(api)
     for noun in _PLAIN_ROUTES:
         api.include_router(noun.router(worker))
     api.include_router(embeddings.router(worker))
     api.include_router(generation.router(worker, _generations(worker)))
     add_schemas(api, _BODIES)
+    add_reference(api)
     return api
 
 
