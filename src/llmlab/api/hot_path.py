@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from llmlab.api.departure import Departure
 from llmlab.cluster.calls import CHAT_PATH, COMPLETION_PATH, EMBEDDING_PATH, Call, Reply
 from llmlab.cluster.inference import Inference
 from llmlab.cluster.ledger import CLIENT_LEFT, Entry, Ledger
@@ -16,6 +15,7 @@ from llmlab.errors import InvalidRequestError, LabError
 from llmlab.log import get_logger
 from llmlab.protocol import sse
 from llmlab.protocol.access import App, Receive, Scope, Send
+from llmlab.protocol.connection import Departure
 from llmlab.protocol.errors import encode_error, error_headers
 from llmlab.protocol.openai import (
     ChatCompletionBody,

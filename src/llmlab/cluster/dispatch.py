@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,6 @@ from llmlab.cluster.relay import Relay
 from llmlab.cluster.routing.base import RoutingPolicy
 from llmlab.errors import DeadlineError, EngineError, LabError
 from llmlab.protocol import sse
-from llmlab.protocol.deadline import Deadline
 from llmlab.protocol.errors import decode_error
 from llmlab.protocol.openai import ChunkWriter, read_chunks, read_usage
 from llmlab.types import Chunk, Usage
@@ -72,7 +72,7 @@ class Dispatcher:
         """
         seconds = timeout or self._timeout
         try:
-            with Deadline(seconds):
+            async with asyncio.timeout(seconds):
                 return await self._whole(call)
         except TimeoutError as error:
             raise DeadlineError(

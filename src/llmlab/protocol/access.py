@@ -6,6 +6,7 @@ Localhost is no reason for trust: a web page can send requests there.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, MutableMapping
 from typing import Any, Protocol, TypeAlias
@@ -18,7 +19,6 @@ from llmlab.errors import (
     BodyTooLargeError,
     LabError,
 )
-from llmlab.protocol.deadline import Deadline
 from llmlab.protocol.errors import encode_error, error_headers
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -204,7 +204,7 @@ class Gate:
         if not declared.isdigit() or len(declared) > 15 or int(declared) > self._max_body:
             raise self._too_large()
         try:
-            with Deadline(BODY_DEADLINE):
+            async with asyncio.timeout(BODY_DEADLINE):
                 return await self._collect(receive)
         except TimeoutError as error:
             raise BodyTimeoutError(

@@ -39,8 +39,7 @@ async def test_raises_what_the_work_raises() -> None:
         await while_connected(Client().receive, work())
 
 
-@pytest.mark.parametrize("clumsy", [False, True])
-async def test_stops_and_waits_for_the_work(clumsy: bool) -> None:
+async def test_stops_and_waits_for_the_work() -> None:
     client, cleaned = Client(), []
 
     async def work() -> int:
@@ -50,12 +49,24 @@ async def test_stops_and_waits_for_the_work(clumsy: bool) -> None:
         finally:
             await asyncio.sleep(0)
             cleaned.append(True)
-            if clumsy:
-                raise ValueError("while cleaning")
         return 5
 
     assert await while_connected(client.receive, work()) is None
     assert cleaned == [True]
+
+
+async def test_a_mistake_while_cleaning_up_is_not_hidden() -> None:
+    client = Client()
+
+    async def work() -> None:
+        try:
+            client.left.set()
+            await asyncio.Event().wait()
+        finally:
+            raise ValueError("while cleaning")
+
+    with pytest.raises(ValueError, match="while cleaning"):
+        await while_connected(client.receive, work())
 
 
 async def test_ends_with_who_waits_for_it() -> None:

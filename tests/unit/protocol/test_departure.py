@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from llmlab.api.departure import Departure
 from llmlab.protocol.access import Event
+from llmlab.protocol.connection import Departure
 
 
 class Client:
