@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from llmlab.worker.http import BoundedHttpProtocol
 
 MOST_WAITING = 65_536
 
@@ -55,7 +55,7 @@ class MergingTransport:
             self._transport.write(waiting[0] if len(waiting) == 1 else b"".join(waiting))
 
 
-class MergingHttpProtocol(HttpToolsProtocol):
+class MergingHttpProtocol(BoundedHttpProtocol):
     """HTTP/1.1 as Uvicorn speaks it, over a merging transport."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

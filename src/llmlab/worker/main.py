@@ -29,6 +29,7 @@ from llmlab.settings import Settings
 from llmlab.types import NodeKind
 from llmlab.worker.access import gate, node_secret
 from llmlab.worker.entrance import Entrance
+from llmlab.worker.http import BoundedHttpProtocol
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -152,6 +153,7 @@ class WorkerProcess:
             uvicorn.Config(
                 gate(entrance, self._settings),
                 lifespan="off",
+                http=BoundedHttpProtocol,
                 ws="none",
                 log_config=None,
                 access_log=False,
