@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from llmlab.cli.options import AsJson, Home, Url, new_app, open_client, read_settings
 from llmlab.cli.output import duration, measuring, note, print_json, print_table, say, size, working
+
+if TYPE_CHECKING:
+    from llmlab.settings import Settings
+
+# A worker says what is new with its next heartbeat.
+SERVED_DEADLINE = 5.0
 
 app = new_app(group=True)
 
@@ -119,10 +127,31 @@ def add(
     settings = read_settings(home)
     with measuring(f"Reading {path.name}") as progress:
         record = ModelCatalog(settings.home_folder).add(path, name, on_progress=progress)
+    _wait_until_served(settings, record.key)
     if as_json:
         print_json({"model": record.key, "path": str(record.path), "digest": record.digest})
         return
     say(f"Added {record.key} ({size(record.size_bytes)}, context {record.context_length}).")
+
+
+def _wait_until_served(settings: Settings, model: str) -> None:
+    """Wait until the lab that runs here knows the model, so that the next command can use it."""
+    from llmlab.client.discovery import connect, find_running
+    from llmlab.errors import LabError
+
+    if find_running(settings) is None:
+        return
+    deadline = time.monotonic() + SERVED_DEADLINE
+    with (
+        contextlib.suppress(LabError),
+        working("Telling the lab"),
+        # The file was added; what the lab says to this takes nothing from that.
+        connect(settings.model_copy(update={"url": None}), timeout=SERVED_DEADLINE) as client,
+    ):
+        while time.monotonic() < deadline:
+            if any(entry.id == model for entry in client.models().models):
+                return
+            time.sleep(0.1)
 
 
 @app.command()

@@ -21,7 +21,7 @@ KEY = "lab-key-of-the-tests"
 
 @dataclass
 class FakeLab:
-    """What the lab answers, by method and path, and what it was asked."""
+    """What the lab answers (or what to call for it), by method and path; what it was asked."""
 
     answers: dict[str, Any] = field(default_factory=dict)
     asked: list[tuple[str, Any]] = field(default_factory=list)
@@ -56,6 +56,8 @@ def _handler(lab: FakeLab) -> type[BaseHTTPRequestHandler]:
             request = f"{self.command} {self.path.partition('?')[0]}"
             lab.asked.append((f"{self.command} {self.path}", body))
             answer = lab.answers.get(request)
+            if callable(answer):
+                answer = answer()
             status, kind = 200, "application/json"
             if self.headers.get("authorization") != f"Bearer {KEY}":
                 answer = (401, {"error": {"message": "Wrong key.", "code": "invalid_api_key"}})

@@ -229,7 +229,8 @@ def test_a_terminal_shows_errors_and_remarks(
     assert "Wait a little." in shown
 
 
-def test_a_model_file_is_added_and_removed(run: Any, tmp_path: Path) -> None:
+def test_a_model_file_is_added_and_removed(run: Any, lab: Any, tmp_path: Path) -> None:
+    lab.answers["GET /models"] = {"models": [MODEL | {"id": "mine"}, MODEL | {"id": "tiny"}]}
     path = tmp_path / "tiny.gguf"
     write_tiny_gguf(path)
     assert run("models", "add", str(path), "--name", "mine").out.startswith("Added mine (")
@@ -238,9 +239,27 @@ def test_a_model_file_is_added_and_removed(run: Any, tmp_path: Path) -> None:
     assert "no model" in run("models", "remove", "mine").err
 
 
+def test_an_added_model_can_be_used_at_once(run: Any, lab: Any, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.gguf"
+    write_tiny_gguf(path)
+    told = iter([[MODEL], [MODEL], [MODEL, MODEL | {"id": "tiny"}]])
+    lab.answers["GET /models"] = lambda: {"models": next(told)}
+    assert run("models", "add", str(path)).out.startswith("Added tiny (")
+    assert not list(told)
+
+
+def test_a_model_is_added_whatever_the_lab_says(run: Any, lab: Any, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.gguf"
+    write_tiny_gguf(path)
+    lab.fail("GET /models", 500, "Not now.")
+    shown = run("models", "add", str(path))
+    assert (shown.code, shown.err) == (0, "")
+
+
 def test_a_terminal_sees_how_far_the_reading_is(
-    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Any, lab: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    lab.answers["GET /models"] = {"models": [MODEL | {"id": "tiny"}]}
     path = tmp_path / "tiny.gguf"
     write_tiny_gguf(path)
     screen = Terminal()
