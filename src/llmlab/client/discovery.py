@@ -11,6 +11,7 @@ import orjson
 import psutil
 
 from llmlab.errors import AuthenticationError, ConfigurationError, UnavailableError
+from llmlab.protocol.addresses import url_at
 from llmlab.settings import Settings
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ def find_key(settings: Settings) -> str | None:
 def connect(settings: Settings, *, timeout: float | None = None) -> LabClient:
     """Return a client of the lab that the settings name, else of the one that runs here.
 
+    An address goes before the lab that runs with the home folder, and that before a port.
+
     Args:
         settings: Home folder, and address and key where they are given.
         timeout: Longest silence of the lab in seconds; the setting without it.
@@ -89,15 +92,7 @@ def connect(settings: Settings, *, timeout: float | None = None) -> LabClient:
         AuthenticationError: There is an address but no key to it.
         ConfigurationError: The address is none.
     """
-    url = settings.url
-    if url is None:
-        running = find_running(settings)
-        if running is None:
-            raise UnavailableError(
-                f"No lab is running (home folder {settings.home_folder}).\n"
-                "Start one with `llmlab up`, or name one with --url or LLMLAB_URL."
-            )
-        url = running.url
+    url = settings.url or _url_here(settings)
     _check_url(url)
     key = find_key(settings)
     if key is None:
@@ -108,6 +103,19 @@ def connect(settings: Settings, *, timeout: float | None = None) -> LabClient:
     from llmlab.client.client import LabClient
 
     return LabClient(url, key, timeout=timeout or settings.request_timeout)
+
+
+def _url_here(settings: Settings) -> str:
+    running = find_running(settings)
+    if running is not None:
+        return running.url
+    # A port that was set is where a lab of another home folder (a container's, say) is.
+    if settings.port not in (0, Settings.model_fields["port"].default):
+        return url_at(settings, settings.port)
+    raise UnavailableError(
+        f"No lab is running (home folder {settings.home_folder}).\n"
+        "Start one with `llmlab up`, or name one with --url, LLMLAB_URL or LLMLAB_PORT."
+    )
 
 
 def _check_url(url: str) -> None:

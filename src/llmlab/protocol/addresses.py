@@ -47,8 +47,12 @@ def listen(settings: Settings, port: int) -> socket.socket:
 
 def own_url(settings: Settings, listener: socket.socket) -> str:
     """Return the address under which others reach a listening socket."""
+    return url_at(settings, listener.getsockname()[1])
+
+
+def url_at(settings: Settings, port: int) -> str:
+    """Return the address under which others reach a port of this machine."""
     host = reachable_host(settings)
-    port = listener.getsockname()[1]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 

@@ -76,6 +76,18 @@ def test_an_address_goes_before_what_runs_here(tmp_path: Path) -> None:
         assert client.url == "http://elsewhere:9000"
 
 
+def test_a_port_alone_means_this_machine(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, port=8124, api_key="lab-other")
+    with connect(settings) as client:
+        assert client.url == "http://127.0.0.1:8124"
+
+
+def test_what_runs_here_goes_before_a_port(tmp_path: Path) -> None:
+    write_state(tmp_path)
+    with connect(settings_of(tmp_path, port=8124, api_key="lab-other")) as client:
+        assert client.url == "http://127.0.0.1:8123"
+
+
 def test_an_address_without_a_key_says_where_the_key_is(tmp_path: Path) -> None:
     with pytest.raises(AuthenticationError, match="llmlab key"):
         connect(settings_of(tmp_path, url="http://elsewhere:9000"))
