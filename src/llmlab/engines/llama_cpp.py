@@ -14,13 +14,21 @@ import aiohttp
 from llmlab.engines.base import EngineCapabilities, EngineModel
 from llmlab.engines.llama_cpp_process import LaunchOptions, LlamaCppProcess, launch
 from llmlab.engines.openai import OpenAIEngine
-from llmlab.errors import EngineCrashedError, EngineError, InvalidRequestError, UnavailableError
-from llmlab.types import Chunk, GenerateRequest, Usage
+from llmlab.errors import (
+    ContextLengthError,
+    EngineCrashedError,
+    EngineError,
+    InvalidRequestError,
+    UnavailableError,
+)
+from llmlab.types import Chunk, GenerateRequest, Message, Usage
 
 __all__ = ["LaunchOptions", "LlamaCppEngine", "LlamaCppProcess", "launch"]
 
 # How long a process may take to be gone after its connections are.
 EXIT_GRACE = 1.0
+# The longest tokens of common vocabularies are runs of spaces.
+LONGEST_TOKEN = 128
 
 
 class LlamaCppEngine(OpenAIEngine):
@@ -56,7 +64,9 @@ class LlamaCppEngine(OpenAIEngine):
 
         Raises:
             EngineCrashedError: The process of the model ended.
+            ContextLengthError: The prompt cannot fit.
         """
+        self._check_fits(len(request.messages), _characters(request))
         stream = cast("AsyncGenerator[Chunk, None]", super().generate(_prepared(request)))
         async with self._explained(), self._turn(), aclosing(stream):
             async for chunk in stream:
@@ -64,6 +74,7 @@ class LlamaCppEngine(OpenAIEngine):
 
     async def embed(self, model: str, inputs: Sequence[str]) -> tuple[list[list[float]], Usage]:
         """Return one vector for each text, in their order, and the tokens read."""
+        self._check_fits(0, max(map(len, inputs), default=0))
         async with self._explained(), self._turn():
             return await super().embed(model, inputs)
 
@@ -77,6 +88,19 @@ class LlamaCppEngine(OpenAIEngine):
         async with self._explained():
             slots = await self._transport.json_list("GET", "/slots")
         return sum(bool(slot.get("is_processing")) for slot in slots)
+
+    def _check_fits(self, messages: int, characters: int) -> None:
+        """Refuse what fits in no case.
+
+        llama.cpp finds out too, but after seconds of work that nobody can end, and it keeps the
+        memory that this took.
+        """
+        context = self.process.options.context_length
+        if messages > context or characters > context * LONGEST_TOKEN:
+            raise ContextLengthError(
+                f"The prompt ({characters} characters in {max(messages, 1)} messages) exceeds the"
+                f" context of {self.process.name}, which is {context} tokens."
+            )
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -105,6 +129,8 @@ class LlamaCppEngine(OpenAIEngine):
             # What this build or model lacks is the request's fault, though it is told as a 5xx.
             if "not support" in error.message:
                 raise InvalidRequestError(error.message) from error
+            if "too large to process" in error.message:
+                raise ContextLengthError(error.message) from error
             if _lost(error) and await self._ended():
                 raise EngineCrashedError(
                     f"The process of the model {self.process.name} {self.process.exit_reason()}."
@@ -121,6 +147,20 @@ class LlamaCppEngine(OpenAIEngine):
 
 def _lost(error: EngineError) -> bool:
     return isinstance(error.__cause__, aiohttp.ClientError | ConnectionError)
+
+
+def _characters(request: GenerateRequest) -> int:
+    return len(request.prompt or "") + sum(map(_characters_of, request.messages))
+
+
+def _characters_of(message: Message) -> int:
+    count = sum(len(call.arguments) for call in message.tool_calls)
+    if isinstance(message.content, str):
+        return count + len(message.content)
+    for part in message.content or ():
+        text = part.get("text") if isinstance(part, dict) else None
+        count += len(text) if isinstance(text, str) else 0
+    return count
 
 
 def _prepared(request: GenerateRequest) -> GenerateRequest:

@@ -23,7 +23,7 @@ class InferenceBody(_Body):
     prompt: str = Field(min_length=1)
     model: str | None = None
     strategy: Strategy | None = None
-    max_tokens: int = Field(512, ge=1)
+    max_tokens: int = Field(512, ge=1, le=2**31 - 1)
     temperature: float = Field(0.7, ge=0, le=2)
     cache: bool = True
 

@@ -39,6 +39,12 @@ CACHE_HEADER = "x-llmlab-cache"
 RUN_HEADER = "x-llmlab-run"
 HOPS_HEADER = "x-llmlab-hops"
 
+# Engines count in 32 bits, and take others for something else.
+MOST_TOKENS = 2**31 - 1
+# Engines spend seconds on more, in which others wait.
+MOST_BIASES = 1024
+MOST_INPUTS = 2048
+
 FINISH_REASONS: frozenset[str] = frozenset({"stop", "length", "tool_calls", "content_filter"})
 
 
@@ -86,16 +92,18 @@ class _Sampling(_Body):
     stream_options: _StreamOptions | None = None
     temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False)
     top_p: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
-    top_k: int | None = Field(None, ge=0)
+    top_k: int | None = Field(None, ge=0, le=MOST_TOKENS)
     min_p: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
     n: int | None = Field(None, ge=1, le=16)
-    max_tokens: int | None = Field(None, ge=1)
+    max_tokens: int | None = Field(None, ge=1, le=MOST_TOKENS)
     stop: str | list[str] | None = None
     seed: int | None = None
     presence_penalty: float | None = Field(None, ge=-2, le=2, allow_inf_nan=False)
     frequency_penalty: float | None = Field(None, ge=-2, le=2, allow_inf_nan=False)
     repeat_penalty: float | None = Field(None, gt=0, le=10, allow_inf_nan=False)
-    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = None
+    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = Field(
+        None, max_length=MOST_BIASES
+    )
     user: str | None = None
     # Ours: false leaves the response cache alone.
     cache: bool | None = None
@@ -105,7 +113,7 @@ class ChatCompletionBody(_Sampling):
     """``POST /v1/chat/completions``."""
 
     messages: list[ChatMessageBody] = Field(min_length=1)
-    max_completion_tokens: int | None = Field(None, ge=1)
+    max_completion_tokens: int | None = Field(None, ge=1, le=MOST_TOKENS)
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
     tools: ToolDefinitions | None = None
@@ -128,7 +136,7 @@ class EmbeddingBody(_Body):
     """``POST /v1/embeddings``."""
 
     model: str = Field(min_length=1, max_length=500)
-    input: str | list[str] | list[int] | list[list[int]]
+    input: str | Annotated[list[str] | list[int] | list[list[int]], Field(max_length=MOST_INPUTS)]
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: int | None = Field(None, ge=1)
     user: str | None = None
