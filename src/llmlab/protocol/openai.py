@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Literal, TypeVar, cast
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from llmlab.errors import EngineError, InvalidRequestError
 from llmlab.protocol.logprobs import as_completion, joined
@@ -132,11 +132,17 @@ class CompletionBody(_Sampling):
     suffix: str | None = None
 
 
+def _not_many(inputs: str | list[Any]) -> str | list[Any]:
+    if isinstance(inputs, list) and len(inputs) > MOST_INPUTS:
+        raise ValueError(f"a request has at most {MOST_INPUTS} inputs")
+    return inputs
+
+
 class EmbeddingBody(_Body):
     """``POST /v1/embeddings``."""
 
     model: str = Field(min_length=1, max_length=500)
-    input: str | Annotated[list[str] | list[int] | list[list[int]], Field(max_length=MOST_INPUTS)]
+    input: Annotated[str | list[str] | list[int] | list[list[int]], AfterValidator(_not_many)]
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: int | None = Field(None, ge=1)
     user: str | None = None
