@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
-from llmlab.worker.http import BoundedHttpProtocol
+from llmlab.protocol.serving import BoundedHttpProtocol
 
 MOST_WAITING = 65_536
 

@@ -7,12 +7,10 @@ are imported.
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 import sys
-import threading
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -20,6 +18,7 @@ import uvicorn
 from llmlab import log
 from llmlab.protocol.access import App
 from llmlab.protocol.addresses import listen, own_url
+from llmlab.protocol.serving import GRACE_SECONDS, KEEP_ALIVE_SECONDS, Server
 from llmlab.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,10 +26,8 @@ if TYPE_CHECKING:
 
 logger = log.get_logger(__name__)
 
-GRACE_SECONDS = 3
 # Workers that take longer than this are not waited for.
 WORKERS_SECONDS = 10.0
-KEEP_ALIVE_SECONDS = 75
 SWITCH_INTERVAL = 0.0005
 
 
@@ -77,7 +74,8 @@ async def serve_on(
     except BaseException:
         await pool.stop()
         raise
-    server = _Server(_config(settings, app), before_shutdown=coordinator.stop_runs)
+    # Those who wait for a run are let go; the next start goes on with it.
+    server = Server(_config(settings, app), before_shutdown=coordinator.stop_runs)
     ready = _say_ready(server, coordinator.nodes, lambda: on_ready and on_ready(url))
     helpers = {
         asyncio.create_task(_stop_when(stop, server), name="wish to stop"),
@@ -92,7 +90,7 @@ async def serve_on(
         await coordinator.stop()
 
 
-async def _say_ready(server: _Server, nodes: NodeRegistry, say: Callable[[], object]) -> None:
+async def _say_ready(server: Server, nodes: NodeRegistry, say: Callable[[], object]) -> None:
     """Say it when the port answers and the local workers are there, or take too long."""
     await server.listening.wait()
     await nodes.wait_for(lambda: not nodes.expected, timeout=WORKERS_SECONDS)
@@ -103,10 +101,10 @@ async def _say_ready(server: _Server, nodes: NodeRegistry, say: Callable[[], obj
         logger.info("Readiness could not be told")
 
 
-async def _stop_when(stop: asyncio.Event | None, server: uvicorn.Server) -> None:
+async def _stop_when(stop: asyncio.Event | None, server: Server) -> None:
     if stop is not None:
         await stop.wait()
-        server.should_exit = True
+        server.exit()
 
 
 def _local_url(settings: Settings, listener: socket.socket) -> str:
@@ -137,41 +135,6 @@ def _http_protocol() -> type[asyncio.Protocol]:
     from llmlab.api.http import MergingHttpProtocol
 
     return MergingHttpProtocol
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn, but a signal ends it without ending the process before the workers have ended."""
-
-    def __init__(
-        self, config: uvicorn.Config, *, before_shutdown: Callable[[], Awaitable[None]]
-    ) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-        self._before_shutdown = before_shutdown
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then say so."""
-        await super().startup(sockets=sockets)
-        self.listening.set()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let those go who wait for a run, which the next start goes on with."""
-        await self._before_shutdown()
-        await super().shutdown(sockets)
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Take SIGINT and SIGTERM as the wish to end; the second SIGINT does not wait."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        signals = (signal.SIGINT, signal.SIGTERM)
-        before = {each: signal.signal(each, self.handle_exit) for each in signals}
-        try:
-            yield
-        finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

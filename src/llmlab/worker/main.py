@@ -11,12 +11,11 @@ import os
 import platform
 import re
 import secrets
-import signal
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import setproctitle
@@ -25,11 +24,16 @@ import uvicorn
 from llmlab import log
 from llmlab.errors import ConfigurationError
 from llmlab.protocol.addresses import listen, own_url
+from llmlab.protocol.serving import (
+    GRACE_SECONDS,
+    KEEP_ALIVE_SECONDS,
+    BoundedHttpProtocol,
+    Server,
+)
 from llmlab.settings import Settings
 from llmlab.types import NodeKind
 from llmlab.worker.access import gate, node_secret
 from llmlab.worker.entrance import Entrance
-from llmlab.worker.http import BoundedHttpProtocol
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -37,9 +41,6 @@ if TYPE_CHECKING:
     from llmlab.worker.service import Worker
 
 BLOCKING_CALLS = 32
-GRACE_SECONDS = 3
-# Longer than the coordinator keeps idle connections, so that it never sends into a closed one.
-KEEP_ALIVE_SECONDS = 75
 QUEUE_CHUNK = 4096
 
 # As in the message by which it joins.
@@ -149,7 +150,7 @@ class WorkerProcess:
         loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(BLOCKING_CALLS, "blocking"))
         entrance = Entrance(self._instance_id)
-        server = _Server(
+        server = Server(
             uvicorn.Config(
                 gate(entrance, self._settings),
                 lifespan="off",
@@ -161,6 +162,7 @@ class WorkerProcess:
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=GRACE_SECONDS,
             ),
+            # Nobody shall send requests to a server that ends.
             before_shutdown=self._leave,
         )
         if watch_input:
@@ -177,7 +179,7 @@ class WorkerProcess:
         if self._failure is not None:
             raise self._failure
 
-    async def _open(self, entrance: Entrance, server: _Server) -> None:
+    async def _open(self, entrance: Entrance, server: Server) -> None:
         try:
             worker = self._worker = await asyncio.to_thread(self._build)
             await worker.start()
@@ -217,39 +219,6 @@ class WorkerProcess:
         if joining is not None:
             joining.cancel()
             await asyncio.wait({joining})
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn, but a signal ends it without ending the process before its models have ended."""
-
-    def __init__(
-        self, config: uvicorn.Config, *, before_shutdown: Callable[[], Awaitable[None]]
-    ) -> None:
-        super().__init__(config)
-        self._before_shutdown = before_shutdown
-
-    def exit(self) -> None:
-        """Begin to end."""
-        self.should_exit = True
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Take SIGINT and SIGTERM as the wish to end; the second SIGINT does not wait."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        signals = (signal.SIGINT, signal.SIGTERM)
-        before = {each: signal.signal(each, self.handle_exit) for each in signals}
-        try:
-            yield
-        finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Leave the lab first, so that nobody sends requests to a server that ends."""
-        await self._before_shutdown()
-        await super().shutdown(sockets)
 
 
 def _build_api(worker: Worker) -> FastAPI:

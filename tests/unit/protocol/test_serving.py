@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 import uvicorn
 
+from llmlab.protocol import serving
 from llmlab.protocol.access import Receive, Scope, Send, respond
-from llmlab.worker import http
-from llmlab.worker.http import BoundedHttpProtocol
+from llmlab.protocol.serving import BoundedHttpProtocol
 
 
 async def _app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,7 +85,7 @@ async def test_large_bodies_are_no_heads(port: int) -> None:
 async def test_a_request_that_does_not_come_is_not_waited_for(
     port: int, monkeypatch: pytest.MonkeyPatch, slow: bytes
 ) -> None:
-    monkeypatch.setattr(http, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(serving, "HEAD_SECONDS", 0.2)
     answer = await _answer(port, slow)
     assert answer.startswith(b"HTTP/1.1 408")
     assert b'"code":"' in answer
@@ -94,7 +94,7 @@ async def test_a_request_that_does_not_come_is_not_waited_for(
 async def test_half_a_second_request_is_not_waited_for(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(serving, "HEAD_SECONDS", 0.2)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
     await reader.readuntil(b"{}")
@@ -104,7 +104,7 @@ async def test_half_a_second_request_is_not_waited_for(
 
 
 async def test_an_idle_connection_is_kept(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "HEAD_SECONDS", 0.1)
+    monkeypatch.setattr(serving, "HEAD_SECONDS", 0.1)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for _ in range(2):
         writer.write(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")

@@ -1,6 +1,6 @@
-"""Uvicorn's HTTP protocol with bounds on what comes before the gate: the heads of requests.
+"""How the lab's servers serve: Uvicorn with a clean end, and with bounds on what it reads.
 
-The gate bounds bodies, and reads them with a deadline. Without a bound here, a head that never
+The gate bounds bodies, and reads them with a deadline. Without a bound on heads too, one that never
 ends fills the memory before anybody has asked for a key, and one that never comes keeps its
 connection.
 """
@@ -8,8 +8,14 @@ connection.
 from __future__ import annotations
 
 import asyncio
+import signal
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from llmlab.errors import BodyTimeoutError, BodyTooLargeError, InvalidRequestError, LabError
@@ -17,6 +23,57 @@ from llmlab.protocol.errors import encode_error
 
 MOST_HEAD = 65_536
 HEAD_SECONDS = 20.0
+# Longer than the coordinator's client keeps idle connections, so that it never sends into one
+# that a worker closes.
+KEEP_ALIVE_SECONDS = 75
+GRACE_SECONDS = 3
+
+
+class Server(uvicorn.Server):
+    """Uvicorn, but a signal ends it without ending the process before its work has ended.
+
+    Args:
+        config: Uvicorn's configuration.
+        before_shutdown: Awaited before connections are closed.
+
+    Attributes:
+        listening: Set once the server answers.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, *, before_shutdown: Callable[[], Awaitable[None]]
+    ) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+        self._before_shutdown = before_shutdown
+
+    def exit(self) -> None:
+        """Begin to end."""
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say so."""
+        await super().startup(sockets=sockets)
+        self.listening.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let go of what waits, then of the connections."""
+        await self._before_shutdown()
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take SIGINT and SIGTERM as the wish to end; the second SIGINT does not wait."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        signals = (signal.SIGINT, signal.SIGTERM)
+        before = {each: signal.signal(each, self.handle_exit) for each in signals}
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
