@@ -25,19 +25,22 @@ def main() -> None:
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="NAME")
     for name in parser.parse_args().names or NAMES:
         print(f"· {name}", flush=True)
+        before = round(os.getloadavg()[0], 1)
         figures = importlib.import_module(f"bench.{name}").run()
         RESULTS.mkdir(exist_ok=True)
-        report = {"benchmark": name, "figures": figures, "setting": _setting()}
+        report = {"benchmark": name, "figures": figures, "setting": _setting(before)}
         (RESULTS / f"{name}.json").write_text(json.dumps(report, indent=2) + "\n")
         print(json.dumps(figures, indent=2), flush=True)
 
 
-def _setting() -> dict[str, Any]:
+def _setting(load: float) -> dict[str, Any]:
     return {
         "date": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d"),
         "commit": _commit(),
         "processor": _processor(),
         "cores": os.cpu_count(),
+        # What else the machine was doing: processes that wanted a core before the run.
+        "load_before": load,
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "llmlab": version("llmlab"),

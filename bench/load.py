@@ -17,8 +17,12 @@ BodyOf = Callable[[int], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a run measured; times in milliseconds."""
+    """What a run measured; times in milliseconds.
 
+    ``asked`` counts all requests, ``requests`` those after the warm-up.
+    """
+
+    asked: int
     requests: int
     per_second: float
     p50_ms: float
@@ -135,6 +139,7 @@ class _Run:
         count = len(self._times)
         cuts = statistics.quantiles(self._times, n=100)
         return Figures(
+            asked=self._number,
             requests=count,
             per_second=round(count / seconds, 1),
             p50_ms=round(cuts[49] * 1000, 3),
