@@ -63,6 +63,14 @@ class JsonFormatter(logging.Formatter):
 
 
 class _ConsoleFormatter(logging.Formatter):
+    """A record as one line to read: ``WARNING: not in the lab (reason: it refused)``."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        fields = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        shown = ", ".join(f"{key}: {value}" for key, value in fields.items())
+        message = super().formatMessage(record)
+        return f"{message} ({shown})" if shown else message
+
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record))
 
@@ -89,7 +97,7 @@ def configure(
     if console:
         stream = logging.StreamHandler(sys.stderr)
         stream.setLevel(logging.WARNING)
-        stream.setFormatter(_ConsoleFormatter("%(levelname)s %(name)s: %(message)s"))
+        stream.setFormatter(_ConsoleFormatter("%(levelname)s: %(message)s"))
         handlers.append(stream)
     logging.basicConfig(level=level.upper(), handlers=handlers, force=True)
     for noisy in ("httpx", "httpcore", "uvicorn", "websockets", "alembic"):

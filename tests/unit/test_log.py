@@ -75,3 +75,9 @@ def test_warnings_reach_the_console_without_secrets(capsys):
     assert "quiet" not in shown
     assert "canary" not in shown
     assert "WARNING" in shown
+
+
+def test_the_console_says_why(capsys):
+    log.configure("cli", folder=None)
+    log.get_logger("x").warning("not in the lab", extra={"reason": "it refused"})
+    assert capsys.readouterr().err == "WARNING: not in the lab (reason: it refused)\n"

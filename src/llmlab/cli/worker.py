@@ -30,8 +30,11 @@ def worker(
     To join a lab on another machine, set LLMLAB_NODE_SECRET to what the file
     node-secret in that lab's home folder holds. Ctrl-C stops the worker.
     """
+    from llmlab.client.discovery import check_url
     from llmlab.worker.main import run_worker
 
+    if join is not None:
+        check_url(join)
     settings = read_settings(home, host=host, lan=lan or None, worker_port=port)
 
     def ready(url: str) -> None:

@@ -93,7 +93,7 @@ def connect(settings: Settings, *, timeout: float | None = None) -> LabClient:
         ConfigurationError: The address is none.
     """
     url = settings.url or _url_here(settings)
-    _check_url(url)
+    check_url(url)
     key = find_key(settings)
     if key is None:
         raise AuthenticationError(
@@ -118,7 +118,12 @@ def _url_here(settings: Settings) -> str:
     )
 
 
-def _check_url(url: str) -> None:
+def check_url(url: str) -> None:
+    """Refuse what cannot be the address of a lab.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0

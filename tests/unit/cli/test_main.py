@@ -95,3 +95,10 @@ def test_the_module_is_the_command() -> None:
         check=True,
     )
     assert done.stdout.startswith("llmlab ")
+
+
+@pytest.mark.parametrize("address", ["elsewhere", "ftp://elsewhere", "http://a:99999"])
+def test_a_worker_is_told_that_an_address_is_none(run: Any, address: str) -> None:
+    shown = run("worker", "--join", address, "--port", "0")
+    assert shown.code == 1
+    assert "looks like http://" in shown.err
