@@ -45,6 +45,9 @@ def main() -> int:
         except LabError as error:
             console.print(f"[bold red]Error:[/] {Text(error.message).markup}")
             return 1
+        except KeyboardInterrupt:
+            console.print("[dim]Interrupted; the lab is stopped.[/]")
+            return 130
         finally:
             lab.stop()
     console.print("[dim]The lab has stopped, and nothing of it is left.[/]")
