@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, MutableMapping
 from typing import Any, Protocol, TypeAlias
 from urllib.parse import urlsplit
@@ -32,6 +33,7 @@ BODY_DEADLINE = 30.0
 SESSION_COOKIE = "llmlab_session"
 
 _CHECKED = frozenset({b"host", b"authorization", b"cookie", b"origin", b"content-length"})
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:@/]+)(?::[0-9]{1,5})?")
 # Forms of allowed names (case, port) that were seen; others are looked at each time.
 _MOST_KNOWN_HOSTS = 64
 
@@ -107,11 +109,13 @@ def _needed(scope: Scope) -> dict[bytes, bytes]:
 
 
 def host_name(host: str) -> str:
-    """Return a Host header without its port, in lower case; IPv6 keeps its brackets."""
+    """Return a Host header without its port, in lower case; IPv6 keeps its brackets.
+
+    What is no name with a port or without is returned as it is, and so matches no name.
+    """
     host = host.strip().lower()
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0]
+    found = _HOST.fullmatch(host)
+    return found[1] if found else host
 
 
 class Gate:
