@@ -18,7 +18,12 @@ import uvicorn
 from llmlab import log
 from llmlab.protocol.access import App
 from llmlab.protocol.addresses import listen, own_url
-from llmlab.protocol.serving import GRACE_SECONDS, KEEP_ALIVE_SECONDS, Server
+from llmlab.protocol.serving import (
+    GRACE_SECONDS,
+    KEEP_ALIVE_SECONDS,
+    BoundedHttpProtocol,
+    Server,
+)
 from llmlab.settings import Settings
 
 if TYPE_CHECKING:
@@ -118,7 +123,7 @@ def _config(settings: Settings, app: App) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         lifespan="off",
-        http=_http_protocol(),
+        http=BoundedHttpProtocol,
         ws="websockets-sansio",
         # Nothing stands in front: such headers would be the client's own invention.
         proxy_headers=False,
@@ -129,12 +134,6 @@ def _config(settings: Settings, app: App) -> uvicorn.Config:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-
-
-def _http_protocol() -> type[asyncio.Protocol]:
-    from llmlab.api.http import MergingHttpProtocol
-
-    return MergingHttpProtocol
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
