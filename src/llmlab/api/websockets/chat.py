@@ -10,6 +10,7 @@ from fastapi import APIRouter, WebSocket
 from pydantic import ValidationError
 from starlette.websockets import WebSocketDisconnect
 
+from llmlab.api.websockets.messages import text_from
 from llmlab.coordinator import Coordinator
 from llmlab.errors import LabError
 from llmlab.events import Event, RunFailed
@@ -26,9 +27,8 @@ def router(coordinator: Coordinator) -> APIRouter:
         await socket.accept()
         try:
             while True:
-                text = await socket.receive_text()
                 try:
-                    await _turn(socket, coordinator, text)
+                    await _turn(socket, coordinator, await text_from(socket))
                 except LabError as error:
                     await _send(socket, RunFailed(message=error.message, code=error.code))
         except WebSocketDisconnect:

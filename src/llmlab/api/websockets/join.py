@@ -10,6 +10,7 @@ from fastapi import APIRouter, WebSocket
 from pydantic import ValidationError
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
+from llmlab.api.websockets.messages import text_from
 from llmlab.cluster.links import is_http_address
 from llmlab.cluster.nodes import WORKER_KINDS, Node
 from llmlab.coordinator import Coordinator
@@ -99,7 +100,7 @@ async def _stay(socket: WebSocket, coordinator: Coordinator, node: Node) -> None
 
 
 async def _message(socket: WebSocket) -> Join | Heartbeat | Leave:
-    text = await socket.receive_text()
+    text = await text_from(socket)
     if len(text) > LARGEST_MESSAGE:
         raise WebSocketDisconnect(_TOO_BIG)
     try:
