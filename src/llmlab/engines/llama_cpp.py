@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -29,6 +30,11 @@ __all__ = ["LaunchOptions", "LlamaCppEngine", "LlamaCppProcess", "launch"]
 EXIT_GRACE = 1.0
 # The longest tokens of common vocabularies are runs of spaces.
 LONGEST_TOKEN = 128
+TOO_LONG_ADVICE = (
+    "Shorten it, choose a model with more context, or raise LLMLAB_CONTEXT_LENGTH where the"
+    " model allows more."
+)
+_TOKENS = re.compile(r"\((\d+) tokens\)")
 
 
 class LlamaCppEngine(OpenAIEngine):
@@ -99,7 +105,7 @@ class LlamaCppEngine(OpenAIEngine):
         if messages > context or characters > context * LONGEST_TOKEN:
             raise ContextLengthError(
                 f"The prompt ({characters} characters in {max(messages, 1)} messages) exceeds the"
-                f" context of {self.process.name}, which is {context} tokens."
+                f" context of {self.process.name}, which is {context} tokens. {TOO_LONG_ADVICE}"
             )
 
     @asynccontextmanager
@@ -125,12 +131,14 @@ class LlamaCppEngine(OpenAIEngine):
     async def _explained(self) -> AsyncIterator[None]:
         try:
             yield
+        except ContextLengthError as error:
+            raise ContextLengthError(_too_long(error.message, self.process.name)) from error
         except EngineError as error:
             # What this build or model lacks is the request's fault, though it is told as a 5xx.
             if "not support" in error.message:
                 raise InvalidRequestError(error.message) from error
             if "too large to process" in error.message:
-                raise ContextLengthError(error.message) from error
+                raise ContextLengthError(f"{error.message} {TOO_LONG_ADVICE}") from error
             if _lost(error) and await self._ended():
                 raise EngineCrashedError(
                     f"The process of the model {self.process.name} {self.process.exit_reason()}."
@@ -143,6 +151,13 @@ class LlamaCppEngine(OpenAIEngine):
         while self.process.alive() and time.monotonic() < deadline:  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.01)
         return not self.process.alive()
+
+
+def _too_long(message: str, model: str) -> str:
+    numbers = _TOKENS.findall(message)
+    if len(numbers) == 2:
+        message = f"The prompt has {numbers[0]} tokens, and {model} has room for {numbers[1]}."
+    return f"{message} {TOO_LONG_ADVICE}"
 
 
 def _lost(error: EngineError) -> bool:

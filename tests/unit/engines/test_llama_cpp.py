@@ -414,7 +414,7 @@ async def test_too_long_a_prompt_is_refused_with_the_numbers(tiny: Path) -> None
     process = await asyncio.to_thread(launch, tiny, SMALL, timeout=60)
     engine = LlamaCppEngine.of(process)
     try:
-        with pytest.raises(ContextLengthError, match=r"\d{3,} tokens.*512"):
+        with pytest.raises(ContextLengthError, match=r"has \d{3,} tokens.* 512\. Shorten"):
             await collect(engine, chat("word " * 1000))
         full = await collect(engine, chat("word " * 50))
         assert [chunk.finish_reason for chunk in full if chunk.finish_reason] == ["length"]
