@@ -22,6 +22,7 @@ _SECRET = re.compile(
     r"(?i)(bearer\s+|(?:api[_-]?key|secret|token|password|authorization)[\"']?\s*[=:]\s*[\"']?(?:bearer\s+|basic\s+)?)"
     r"[^\s\"',;&]{6,}|\b(?:sk|lab|node)-[A-Za-z0-9_-]{16,}"
 )
+_PASSWORD = re.compile(r"://[^@/\s]*@")
 _known_secrets: set[str] = set()
 _lock = threading.Lock()
 
@@ -38,8 +39,14 @@ def hide(secret: str) -> None:
             _known_secrets.add(secret)
 
 
+def without_password(text: str) -> str:
+    """Replace what stands before the ``@`` of an address by ``***``."""
+    return _PASSWORD.sub("://***@", text)
+
+
 def redact(text: str) -> str:
     """Replace everything that looks like a secret, or is a known one, by ``***``."""
+    text = without_password(text)
     for secret in tuple(_known_secrets):
         text = text.replace(secret, "***")
     return _SECRET.sub(lambda match: f"{match.group(1) or ''}***", text)

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from llmlab.errors import ConfigurationError
+from llmlab.log import without_password
 
 YAML_NAMES = ("llmlab.yaml", "config.yaml")
 
@@ -125,6 +126,7 @@ class Settings(BaseModel):
         if not secrets:
             for name in SECRETS:
                 values[name] = "***" if values[name] else None
+            values = {name: _without_password(value) for name, value in values.items()}
         return values
 
     @property
@@ -144,6 +146,12 @@ class Settings(BaseModel):
 
 
 SECRETS = frozenset({"api_key", "node_secret", "openai_api_key", "database_url"})
+
+
+def _without_password(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_password(part) for part in value]
+    return without_password(value) if isinstance(value, str) else value
 
 
 class LoadedSettings(BaseModel):
@@ -253,6 +261,6 @@ def _explain(error: ValidationError, values: Mapping[str, tuple[Any, str]]) -> s
         if problem["type"] == "extra_forbidden":
             lines.append(f"{name} ({source}) is not a setting; `llmlab config` lists them.")
         else:
-            shown = "***" if name in SECRETS else repr(value)
+            shown = "***" if name in SECRETS else without_password(repr(value))
             lines.append(f"{name} = {shown} ({source}): {problem['msg']}.")
     return "\n".join(lines)

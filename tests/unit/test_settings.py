@@ -130,3 +130,13 @@ def test_the_store_is_in_the_home_folder(tmp_path):
     assert settings.logs_folder == tmp_path / "logs"
     other = Settings.from_dict({"database_url": "postgresql+asyncpg://x"})
     assert other.store_location == "postgresql+asyncpg://x"
+
+
+def test_a_password_in_an_address_is_not_shown() -> None:
+    address = "http://user:hidden-word@127.0.0.1:9/v1"
+    shown = Settings.from_dict({"external_nodes": [address], "openai_api_base": address}).to_dict()
+    assert "hidden-word" not in str(shown)
+    assert shown["external_nodes"] == ["http://***@127.0.0.1:9/v1"]
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.from_dict({"port": address})
+    assert "hidden-word" not in str(caught.value)
