@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from llmlab.cluster.links import Links, is_http_address
 from llmlab.cluster.nodes import Node, NodeRegistry
 from llmlab.errors import ConfigurationError, EngineError, LabError, NotFoundError
-from llmlab.log import get_logger
+from llmlab.log import get_logger, without_password
 from llmlab.protocol.mesh import Capabilities, Heartbeat, Join, ModelEntry
 from llmlab.settings import Settings
 from llmlab.types import NodeKind, new_id
@@ -62,7 +62,7 @@ def _external(
 ) -> External:
     if not is_http_address(address):
         raise ConfigurationError(
-            f"{setting} = {address!r}: this is no address of a server, such as"
+            f"{setting} = {without_password(address)!r}: this is no address of a server, such as"
             " http://192.168.1.20:8080/v1."
         )
     parts = urlsplit(address)

@@ -17,6 +17,8 @@ from llmlab.errors import DeadlineError, EngineError, LabError, NodeUnreachableE
 from llmlab.protocol.errors import decode_error
 from llmlab.protocol.openai import HOPS_HEADER, RUN_HEADER
 
+# Lists and reports; nobody has models enough for more.
+MAX_JSON = 16_000_000
 MAX_ROUTES = 1000
 
 
@@ -148,7 +150,7 @@ class Links:
         try:
             async with asyncio.timeout(timeout):
                 response = await self._wire.send(route.address, message, timeout=timeout)
-                answer = await response.read()
+                answer = await response.read(MAX_JSON)
         except (OSError, TimeoutError) as error:
             raise _translated(name, error) from error
         if response.status >= 300:

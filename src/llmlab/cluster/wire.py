@@ -21,6 +21,8 @@ import httptools
 MAX_HEAD = 65_536
 # Bytes that may wait for a slow reader before the node is made to wait.
 MAX_WAITING = 262_144
+# What is read whole: embeddings of a full request are the largest.
+MAX_BODY = 134_217_728
 MAX_IDLE = 256
 # Shorter than the idle time that the usual servers grant (uvicorn and llama-server: 5 s).
 KEEP_ALIVE = 4.0
@@ -104,14 +106,18 @@ class Response:
         self._waiting = 0
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    async def read(self) -> bytes:
-        """Return the whole body. Raises as :meth:`head`."""
+    async def read(self, limit: int = MAX_BODY) -> bytes:
+        """Return the whole body, of ``limit`` bytes at most. Raises as :meth:`head`."""
         body = await self.next()
         if self._ended and not self._pieces:
             return body
-        parts = [body]
+        parts, size = [body], len(body)
         while piece := await self.next():
             parts.append(piece)
+            size += len(piece)
+            if size > limit:
+                self.close()
+                raise WireError(f"its answer is over the limit of {limit // 1_000_000} MB")
         return b"".join(parts)
 
     async def _wait(self) -> None:
