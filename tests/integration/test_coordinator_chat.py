@@ -56,6 +56,20 @@ async def test_a_question_is_planned_computed_and_answered(lab: Lab) -> None:
     assert again.headers["x-llmlab-cache"] == "hit"
 
 
+@pytest.mark.parametrize(
+    ("change", "headers"),
+    [({"cache": False}, {}), ({}, {"cache-control": "no-store"})],
+)
+async def test_a_chat_can_leave_the_cache_alone(
+    lab: Lab, change: dict[str, Any], headers: dict[str, str]
+) -> None:
+    for _ in range(2):
+        body = {"message": QUESTION} | change
+        response = await lab.client.post("/chat", json=body, headers=headers)
+        assert response.headers["x-llmlab-cache"] == "miss"
+    assert (await lab.client.get("/api/cache/stats")).json()["entries"] == 0
+
+
 def events_of(text: str) -> list[tuple[str, dict[str, Any]]]:
     blocks = [block.split("\n") for block in text.strip().split("\n\n")]
     return [

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
+from llmlab.cache.policy import cache_policy
 from llmlab.cluster.ledger import Entry
 from llmlab.coordinator import NAME, Coordinator
 from llmlab.errors import LabError
@@ -32,6 +33,8 @@ def router(coordinator: Coordinator) -> APIRouter:
         tenant, began = request.state.tenant, time.perf_counter()
         # The run has a record of its own, so that this entry is counted and no more.
         entry = Entry("chat", 200, 0.0, tenant)
+        if not cache_policy({"cache": body.cache}, request.headers.get("cache-control")).read:
+            body = body.model_copy(update={"cache": False})
         try:
             if body.stream:
                 return _streamed(await workflows.start(body, tenant))
