@@ -23,7 +23,7 @@ QUESTIONS = (
     "Hello!",
     "What is 25 * 67?",
     "What is 25 * 67?",
-    "Add 12 and 30, then divide the result by 7.",
+    "What is the square root of 144?",
     "What is LLM Lab?",
 )
 
