@@ -130,6 +130,7 @@ class CompletionBody(_Sampling):
     logprobs: int | None = Field(None, ge=0, le=20)
     echo: bool | None = None
     suffix: str | None = None
+    best_of: int | None = Field(None, ge=1)
 
 
 def _not_many(inputs: str | list[Any]) -> str | list[Any]:
@@ -147,6 +148,9 @@ class EmbeddingBody(_Body):
     dimensions: int | None = Field(None, ge=1)
     user: str | None = None
 
+
+# Parts of a completion that no engine of ours does, with the values that ask for nothing.
+_UNSUPPORTED = {"echo": False, "suffix": "", "best_of": 1}
 
 # What is not an option of the generation itself.
 _OUTSIDE = frozenset({"model", "messages", "prompt", "stream", "stream_options", "user", "cache"})
@@ -202,11 +206,14 @@ def completion_request(body: CompletionBody, *, model: str | None = None) -> Gen
     """Return the generation that a completion body asks for.
 
     Raises:
-        InvalidRequestError: More than one prompt was given.
+        InvalidRequestError: More than one prompt was given, or something that no engine does.
     """
     prompts = [body.prompt] if isinstance(body.prompt, str) else body.prompt
     if len(prompts) != 1:
         raise InvalidRequestError("Give one prompt in a request.", param="prompt")
+    for name, harmless in _UNSUPPORTED.items():
+        if getattr(body, name) not in (None, harmless):
+            raise InvalidRequestError(f"`{name}` is not supported by this engine.", param=name)
     return GenerateRequest(model or body.model, prompt=prompts[0], options=_options(body))
 
 

@@ -68,6 +68,20 @@ def test_a_completion_body_becomes_a_request():
     }
 
 
+@pytest.mark.parametrize("changes", [{"echo": True}, {"suffix": "x"}, {"best_of": 3}])
+def test_what_no_engine_does_is_refused_by_name(changes):
+    body = openai.check(openai.CompletionBody, {"model": "m", "prompt": "once"} | changes)
+    with pytest.raises(InvalidRequestError) as caught:
+        openai.completion_request(body)
+    assert caught.value.param == next(iter(changes))
+
+
+def test_what_asks_for_nothing_is_no_option():
+    content = {"model": "m", "prompt": "once", "echo": False, "suffix": "", "best_of": 1}
+    request = openai.completion_request(openai.check(openai.CompletionBody, content))
+    assert request.options == {}
+
+
 def test_several_prompts_are_refused():
     body = openai.check(openai.CompletionBody, {"model": "m", "prompt": ["a", "b"]})
     with pytest.raises(InvalidRequestError, match="one prompt"):
