@@ -31,6 +31,9 @@ from sqlalchemy.types import TypeDecorator
 # The newest file in migrations/versions; a test holds the two together.
 REVISION = "0001"
 
+# What is read where the database holds no JSON; it fits no step and no body.
+DAMAGED = {"damaged": "The database holds no JSON here."}
+
 
 class CleanText(TypeDecorator[str]):
     """Text that every database takes: PostgreSQL refuses NUL, and lone surrogates fit nowhere."""
@@ -56,8 +59,13 @@ class Json(TypeDecorator[Any]):
         return None if value is None else json.dumps(value, separators=(",", ":"))
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
-        """Read the value."""
-        return None if value is None else json.loads(value)
+        """Read the value; a damaged one says so, and harms no other row of a listing."""
+        if value is None:
+            return None
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return dict(DAMAGED)
 
 
 # Named, so that a migration can change a constraint.
