@@ -15,7 +15,7 @@ import orjson
 from llmlab.cache.manager import CachedAnswer
 from llmlab.errors import EngineError, LabError
 from llmlab.protocol import sse
-from llmlab.protocol.openai import ChunkWriter, read_chunks
+from llmlab.protocol.openai_answers import ChunkWriter, read_chunks
 from llmlab.types import Chunk, Operation
 
 # An answer that stopped for another reason was cut off or censored: not for keeping.

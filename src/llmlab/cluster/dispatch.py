@@ -17,7 +17,7 @@ from llmlab.cluster.routing.base import RoutingPolicy
 from llmlab.errors import DeadlineError, EngineError, LabError
 from llmlab.protocol import sse
 from llmlab.protocol.errors import decode_error
-from llmlab.protocol.openai import ChunkWriter, read_chunks, read_usage
+from llmlab.protocol.openai_answers import ChunkWriter, read_chunks, read_usage
 from llmlab.types import Chunk, Usage
 
 

@@ -28,7 +28,8 @@ from llmlab.cluster.nodes import NodeRegistry
 from llmlab.cluster.relay import Relay
 from llmlab.cluster.streams import ChunkStream, ShownEvents
 from llmlab.errors import InvalidRequestError
-from llmlab.protocol.openai import read_chunks, request_body
+from llmlab.protocol.openai import request_body
+from llmlab.protocol.openai_answers import read_chunks
 from llmlab.types import Chunk, GenerateRequest, ToolCall, Usage
 
 GOOD_ENDS = frozenset({"stop", "tool_calls"})

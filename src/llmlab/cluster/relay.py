@@ -13,7 +13,7 @@ from llmlab.cluster.nodes import Node
 from llmlab.errors import EngineError, LabError, NodeUnreachableError
 from llmlab.protocol import sse
 from llmlab.protocol.errors import encode_error
-from llmlab.protocol.openai import read_chunks, read_usage
+from llmlab.protocol.openai_answers import read_chunks, read_usage
 from llmlab.types import Usage
 
 # Enough of the end to see `data: [DONE]` in it, however the pieces are cut.

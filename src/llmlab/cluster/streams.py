@@ -9,7 +9,7 @@ from typing import Any
 
 from llmlab.cluster.calls import Piece, Reply
 from llmlab.protocol import sse
-from llmlab.protocol.openai import read_chunks
+from llmlab.protocol.openai_answers import read_chunks
 from llmlab.types import Chunk, Usage
 
 _EVENT_ENDS = (b"\n\n", b"\r\n\r\n")

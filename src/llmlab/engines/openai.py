@@ -11,7 +11,8 @@ from llmlab.engines.base import Engine, EngineCapabilities, EngineModel
 from llmlab.engines.transport import JSON_LIMIT, Transport, bounded
 from llmlab.errors import EngineError, InvalidRequestError, LabError
 from llmlab.protocol import sse
-from llmlab.protocol.openai import read_chunks, read_usage, request_body
+from llmlab.protocol.openai import request_body
+from llmlab.protocol.openai_answers import read_chunks, read_usage
 from llmlab.types import Chunk, GenerateRequest, Usage
 
 PROBE_DEADLINE = 5.0

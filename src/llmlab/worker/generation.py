@@ -19,11 +19,11 @@ from llmlab.protocol import sse
 from llmlab.protocol.openai import (
     CACHE_HEADER,
     ChatCompletionBody,
-    ChunkWriter,
     CompletionBody,
     chat_request,
     completion_request,
 )
+from llmlab.protocol.openai_answers import ChunkWriter
 from llmlab.types import Chunk, GenerateRequest
 from llmlab.worker.responses import Chunks, GenerationResponse
 

@@ -17,7 +17,7 @@ from llmlab.protocol import sse
 from llmlab.protocol.access import respond
 from llmlab.protocol.connection import while_connected
 from llmlab.protocol.errors import encode_error
-from llmlab.protocol.openai import ChunkWriter
+from llmlab.protocol.openai_answers import ChunkWriter
 from llmlab.types import Chunk, JsonObject
 
 # A model that answers faster than this may still fail with a proper status.

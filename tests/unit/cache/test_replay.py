@@ -9,7 +9,7 @@ from llmlab.cache.manager import CachedAnswer
 from llmlab.cache.replay import settle, stream, whole
 from llmlab.errors import EngineError
 from llmlab.protocol import sse
-from llmlab.protocol.openai import ChunkWriter
+from llmlab.protocol.openai_answers import ChunkWriter
 from llmlab.types import Chunk, Operation, ToolCallDelta, Usage
 
 TEXT = [Chunk("Hel"), Chunk("lo"), Chunk(finish_reason="stop"), Chunk(usage=Usage(3, 2, 1))]

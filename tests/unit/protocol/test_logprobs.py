@@ -4,7 +4,8 @@ import orjson
 from openai.types import Completion
 from openai.types.chat import ChatCompletion
 
-from llmlab.protocol import logprobs, openai
+from llmlab.protocol import logprobs
+from llmlab.protocol import openai_answers as answers
 from llmlab.types import Chunk
 
 
@@ -22,7 +23,7 @@ CHUNKS = [
 
 
 def test_a_completion_gets_lists_side_by_side():
-    answer = Completion.model_validate_json(openai.ChunkWriter("m", "completion").whole(CHUNKS))
+    answer = Completion.model_validate_json(answers.ChunkWriter("m", "completion").whole(CHUNKS))
     got = answer.choices[0].logprobs
     assert got.tokens == ["Once", " upon", " a"]
     assert got.token_logprobs == [-0.5, -0.5, -2.0]
@@ -31,14 +32,14 @@ def test_a_completion_gets_lists_side_by_side():
 
 
 def test_a_streamed_completion_counts_on():
-    writer = openai.ChunkWriter("m", "completion")
+    writer = answers.ChunkWriter("m", "completion")
     events = [orjson.loads(event) for chunk in CHUNKS for event in writer.payloads(chunk)]
     got = [event["choices"][0]["logprobs"] for event in events]
     assert [one and one["text_offset"] for one in got] == [[0], [4, 9], None]
 
 
 def test_chat_keeps_its_own_form():
-    answer = ChatCompletion.model_validate_json(openai.ChunkWriter("m", "chat").whole(CHUNKS))
+    answer = ChatCompletion.model_validate_json(answers.ChunkWriter("m", "chat").whole(CHUNKS))
     assert [one.token for one in answer.choices[0].logprobs.content] == ["Once", " upon", " a"]
 
 

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Request
 
 from llmlab.coordinator import Coordinator
 from llmlab.errors import ModelNotFoundError
-from llmlab.protocol.openai import HOPS_HEADER, models_body
+from llmlab.protocol.openai import HOPS_HEADER
+from llmlab.protocol.openai_answers import models_body
 from llmlab.types import JsonObject
 
 

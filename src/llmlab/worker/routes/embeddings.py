@@ -11,7 +11,8 @@ from starlette.responses import Response
 
 from llmlab.errors import InvalidRequestError
 from llmlab.protocol.connection import while_connected
-from llmlab.protocol.openai import EmbeddingBody, check, embeddings_body, parse_json
+from llmlab.protocol.openai import EmbeddingBody, check, parse_json
+from llmlab.protocol.openai_answers import embeddings_body
 from llmlab.types import JsonObject, JsonValue
 from llmlab.worker.bodies import documented
 from llmlab.worker.caller import caller_of

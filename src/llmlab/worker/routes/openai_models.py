@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from llmlab.protocol.openai import models_body
+from llmlab.protocol.openai_answers import models_body
 from llmlab.types import JsonObject
 from llmlab.worker.service import Worker
 
