@@ -12,18 +12,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from itertools import islice
 from string import Template
 from typing import Any
 
-JsonDict = dict[str, Any]
-ChatMessages = list[dict[str, str]]
-History = Sequence[tuple[str, str]]
-StepResults = Sequence[tuple[str, str | None, str]]
+from llmlab.workflows.prompting_text import (
+    ChatMessages,
+    History,
+    JsonDict,
+    StepResults,
+    json_values,
+    listed,
+    object_schema,
+    quoted,
+    system,
+    user,
+)
 
 MAX_STEPS = 6
-# Brackets at which a plan is looked for, so that hostile text cannot make the search quadratic.
-_MAX_STARTS = 50
 _REFERENCE = re.compile(r"\{\{\s*(\d+)\s*\}\}")
 _TOOL_CALL = re.compile(r"<tool_call>(.*?)(?:</tool_call>|$)", re.DOTALL)
 _NO_TOOL = {"", "none", "null", "no tool"}
@@ -62,8 +67,8 @@ def planner_messages(
     # Earlier turns are quoted inside the request: as turns of their own they would invite
     # the model to go on in prose.
     return [
-        _system(Template(_prompt("planner")).substitute(tools=listed)),
-        _user(f"{_quoted(history)}Request: {message}"),
+        system(Template(_prompt("planner")).substitute(tools=listed)),
+        user(f"{quoted(history)}Request: {message}"),
     ]
 
 
@@ -72,7 +77,7 @@ def repair_messages(planner_messages: ChatMessages, bad_answer: str, problem: st
     return [
         *planner_messages,
         {"role": "assistant", "content": bad_answer},
-        _user(Template(_prompt("repair")).substitute(problem=problem)),
+        user(Template(_prompt("repair")).substitute(problem=problem)),
     ]
 
 
@@ -87,14 +92,14 @@ def step_messages(
         results: Finished steps, as (instruction, tool or None, output).
         history: Earlier turns, oldest first, as (user, assistant).
     """
-    request = f"Request: {message}\n{_listed(results)}Step: {instruction}"
-    return [_system(_prompt("step")), *_turns(history), _user(request)]
+    request = f"Request: {message}\n{listed(results)}Step: {instruction}"
+    return [system(_prompt("step")), *_turns(history), user(request)]
 
 
 def composer_messages(message: str, results: StepResults, history: History = ()) -> ChatMessages:
     """Asks for the final answer from the results of all steps; arguments as `step_messages`."""
-    request = f"Request: {message}\n{_listed(results)}Answer:"
-    return [_system(_prompt("composer")), *_turns(history), _user(request)]
+    request = f"Request: {message}\n{listed(results)}Answer:"
+    return [system(_prompt("composer")), *_turns(history), user(request)]
 
 
 def tool_line(tool: ToolDescription) -> str:
@@ -111,8 +116,8 @@ def tool_line(tool: ToolDescription) -> str:
 def plan_schema(tools: Sequence[ToolDescription]) -> JsonDict:
     """JSON schema of a plan over these tools, for engines that constrain their output."""
     steps = [_step_schema({"const": tool.name}, _args_schema(tool.parameters)) for tool in tools]
-    plain = _step_schema({"type": "null"}, _object({}, []))
-    return _object(
+    plain = _step_schema({"type": "null"}, object_schema({}, []))
+    return object_schema(
         {
             "steps": {
                 "type": "array",
@@ -179,34 +184,9 @@ def _prompt(name: str) -> str:
     return path.read_text(encoding="utf-8").strip()
 
 
-def _system(content: str) -> dict[str, str]:
-    return {"role": "system", "content": content}
-
-
-def _user(content: str) -> dict[str, str]:
-    return {"role": "user", "content": content}
-
-
 def _turns(history: History) -> ChatMessages:
-    pairs = ((_user(asked), {"role": "assistant", "content": said}) for asked, said in history)
+    pairs = ((user(asked), {"role": "assistant", "content": said}) for asked, said in history)
     return [turn for pair in pairs for turn in pair]
-
-
-def _quoted(history: History) -> str:
-    if not history:
-        return ""
-    turns = "\n".join(f"User: {asked}\nAssistant: {said}" for asked, said in history)
-    return f"Conversation so far:\n{turns}\n\n"
-
-
-def _listed(results: StepResults) -> str:
-    if not results:
-        return ""
-    lines = [
-        f"{number}. {instruction or 'Step'} ({tool or 'text'}): {output}"
-        for number, (instruction, tool, output) in enumerate(results, 1)
-    ]
-    return "Results:\n" + "\n".join(lines) + "\n"
 
 
 def _kind(schema: JsonDict) -> str:
@@ -216,24 +196,15 @@ def _kind(schema: JsonDict) -> str:
     return " | ".join(kind) if isinstance(kind, list) else str(kind)
 
 
-def _object(properties: JsonDict, required: Sequence[str]) -> JsonDict:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(required),
-        "additionalProperties": False,
-    }
-
-
 def _step_schema(tool: JsonDict, args: JsonDict) -> JsonDict:
     properties = {"tool": tool, "args": args, "instruction": {"type": "string"}}
-    return _object(properties, list(properties))
+    return object_schema(properties, list(properties))
 
 
 def _args_schema(parameters: JsonDict) -> JsonDict:
     properties = parameters.get("properties", {})
     relaxed = {name: _with_reference(schema) for name, schema in properties.items()}
-    return _object(relaxed, parameters.get("required", list(properties)))
+    return object_schema(relaxed, parameters.get("required", list(properties)))
 
 
 def _with_reference(schema: JsonDict) -> JsonDict:
@@ -252,12 +223,7 @@ def _with_reference(schema: JsonDict) -> JsonDict:
 
 def _find_json(text: str) -> Any:
     """The first JSON object or list in the text that can be a plan."""
-    decoder = json.JSONDecoder()
-    for match in islice(re.finditer(r"[{\[]", text), _MAX_STARTS):
-        try:
-            value, _ = decoder.raw_decode(text, match.start())
-        except (json.JSONDecodeError, RecursionError):
-            continue
+    for value in json_values(text):
         if _looks_like_plan(value):
             return value
     if "{" not in text:

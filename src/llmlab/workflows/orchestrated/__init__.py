@@ -1,0 +1,1 @@
+"""The orchestrated path: analyse, plan, execute, validate."""
