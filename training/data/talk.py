@@ -43,7 +43,7 @@ class Exchange:
 def draw(source: Source, words: Words) -> Exchange:
     """Something that words alone can answer."""
     makers: tuple[tuple[float, Callable[[Source, Words], Exchange]], ...] = (
-        (3.0, _small_talk),
+        (3.0, small_talk),
         (4.0, fact),
         (1.2, _performance),
         (1.2, _echo),
@@ -88,11 +88,12 @@ def beyond(source: Source, words: Words) -> Exchange:
 def some_history(source: Source, words: Words) -> tuple[tuple[str, str], ...]:
     """One or two earlier exchanges about other things."""
     count = source.rng.choice((1, 1, 2))
-    exchanges = [source.rng.choice((_small_talk, fact))(source, words) for _ in range(count)]
+    exchanges = [source.rng.choice((small_talk, fact))(source, words) for _ in range(count)]
     return tuple((exchange.message, exchange.answer) for exchange in exchanges)
 
 
-def _small_talk(source: Source, words: Words) -> Exchange:
+def small_talk(source: Source, words: Words) -> Exchange:
+    """A greeting, a mood, a thank-you and the like."""
     answer, messages = source.rng.choice(smalltalk.TALK)
     message = source.phrase(messages)
     if source.chance(0.6):
