@@ -247,7 +247,7 @@ def _refused(source: Source, words: Words, case: _Case) -> _Judged | None:
 
 
 def _foreign(source: Source, words: Words, case: _Case) -> _Judged | None:
-    if _failed(case) or "\n" in case.answer:
+    if _failed(case) or "\n" in case.answer or not case.answer.startswith(_FRAMES):
         return None
     answer = source.rng.choice(_FOREIGN).replace("{x}", _bare(case.answer))
     return _Judged(answer, 4, "The answer is in another language than the request.")
