@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from training.data import calculator, lookup, smalltalk
+from training.data.corpus import blocks, drawn
 from training.data.facts import FACTS
 from training.data.invented import draw as draw_call
 from training.data.phrasing import Source, polish
+from training.data.rough import roughened
+from training.data.slots import Slots
 from training.data.words import Words
 
 _FRAMES = (
@@ -64,10 +67,12 @@ def fact(source: Source, words: Words) -> Exchange:
 
 def unable(source: Source, words: Words) -> Exchange:
     """A request that is too hard for lab-mini."""
-    slots = {"t": words.topic(), "k": words.topic(), "p": words.place()}
-    return Exchange(
-        "honest", polish(source, source.phrase(smalltalk.UNABLE, slots)), smalltalk.UNKNOWN
-    )
+    if source.chance(0.75):
+        message = _said(source, words, drawn(source.rng, "talk/beyond*.txt").lines)
+    else:
+        slots = {"t": words.topic(), "k": words.topic(), "p": words.place()}
+        message = source.phrase(smalltalk.UNABLE, slots)
+    return Exchange("honest", polish(source, message), smalltalk.UNKNOWN)
 
 
 def beyond(source: Source, words: Words) -> Exchange:
@@ -94,13 +99,22 @@ def some_history(source: Source, words: Words) -> tuple[tuple[str, str], ...]:
 
 def small_talk(source: Source, words: Words) -> Exchange:
     """A greeting, a mood, a thank-you and the like."""
-    answer, messages = source.rng.choice(smalltalk.TALK)
-    message = source.phrase(messages)
+    if source.chance(0.6):
+        block = source.rng.choice(blocks("talk/small*.txt"))
+        answer, message = block.head, _said(source, words, block.lines)
+    else:
+        answer, messages = source.rng.choice(smalltalk.TALK)
+        message = source.phrase(messages)
     if source.chance(0.6):
         message = message[:1].upper() + message[1:]
     if source.chance(0.15) and message[-1].isalpha():
         message += source.rng.choice("!.")
     return Exchange("talk", message, answer)
+
+
+def _said(source: Source, words: Words, lines: Sequence[str]) -> str:
+    """One of the corpus's wordings, filled."""
+    return Slots(source, words).said(roughened(source, source.phrase(lines)))
 
 
 def _performance(source: Source, words: Words) -> Exchange:
