@@ -201,6 +201,8 @@ def _spoilt(source: Source, words: Words, case: _Case) -> _Judged:
     if case.results:
         makers += [_wrong_number] * 5 + [_wrong_word] * 3 + [_one_missing] * 4
         makers += [_refused, _refused, _foreign]
+    if "\n" in case.answer and source.chance(0.5):
+        makers = [*makers, *[_one_missing] * 30]
     while True:
         judged = source.rng.choice(makers)(source, words, case)
         if judged and judged.answer != case.answer:
@@ -274,6 +276,8 @@ def _wrong_number(source: Source, words: Words, case: _Case) -> _Judged | None:
 
 
 def _wrong_word(source: Source, words: Words, case: _Case) -> _Judged | None:
+    if _failed(case):
+        return None
     found = [match for match in _COPIED.finditer(case.answer) if _is_copied(match, case)]
     if not found:
         return None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from training.data import calculator, lookup, smalltalk
-from training.data.corpus import blocks, drawn
+from training.data.corpus import blocks
 from training.data.facts import FACTS
 from training.data.invented import draw as draw_call
 from training.data.phrasing import Source, polish
@@ -68,17 +68,23 @@ def fact(source: Source, words: Words) -> Exchange:
 def unable(source: Source, words: Words) -> Exchange:
     """A request that is too hard for lab-mini."""
     if source.chance(0.75):
-        message = _said(source, words, drawn(source.rng, "talk/beyond*.txt").lines)
+        message = _said(source, words, blocks("talk/beyond.txt")[0].lines)
     else:
         slots = {"t": words.topic(), "k": words.topic(), "p": words.place()}
         message = source.phrase(smalltalk.UNABLE, slots)
     return Exchange("honest", polish(source, message), smalltalk.UNKNOWN)
 
 
+def knowledge(source: Source, words: Words) -> str:
+    """A question about the world, which lab-mini cannot answer without a search."""
+    return polish(source, _said(source, words, blocks("talk/knowledge.txt")[0].lines))
+
+
 def beyond(source: Source, words: Words) -> Exchange:
     """A request that would need a tool, in a place where there is none."""
     makers: tuple[Callable[[], tuple[str, str]], ...] = (
         lambda: (lookup.knowledge(source, words), smalltalk.UNKNOWN),
+        lambda: (knowledge(source, words), smalltalk.UNKNOWN),
         lambda: (unable(source, words).message, smalltalk.UNKNOWN),
         lambda: (calculator.request(source)[0], smalltalk.NO_SUMS),
         lambda: (lookup.search(source, words)[0], smalltalk.NO_WEB),
