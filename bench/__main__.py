@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-NAMES = ("startup", "cached", "gateway", "loading")
+NAMES = ("startup", "cached", "gateway", "loading", "demo_model")
 RESULTS = Path(__file__).parent / "results"
 
 

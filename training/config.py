@@ -22,11 +22,11 @@ class ModelConfig:
     """
 
     vocabulary: int
-    width: int = 256
-    layers: int = 6
-    heads: int = 4
+    width: int = 384
+    layers: int = 5
+    heads: int = 6
     kv_heads: int = 2
-    hidden: int = 704
+    hidden: int = 1024
     context: int = 2048
     rope_theta: float = 10000.0
     epsilon: float = 1e-5
@@ -45,8 +45,10 @@ class TrainConfig:
         seed: Of data and weights.
         steps: Optimizer steps; with `minutes`, only an upper bound.
         minutes: Wall-clock budget; the learning rate follows it where it is given.
-        rows: Rows of a batch.
+        tokens: Tokens of a batch.
         row_tokens: Tokens of a row.
+        long_row_tokens: Tokens of a row in the batches of long samples.
+        long_every: Every how many steps such a batch comes.
         learning_rate: Peak, for all weights.
         warmup: Steps of linear warm-up.
         decay: Last share of the training in which the rate falls to zero.
@@ -56,13 +58,15 @@ class TrainConfig:
     """
 
     seed: int = 1
-    steps: int = 3000
+    steps: int = 6000
     minutes: float | None = None
-    rows: int = 8
+    tokens: int = 6144
     row_tokens: int = 768
+    long_row_tokens: int = 1536
+    long_every: int = 6
     learning_rate: float = 3e-3
     warmup: int = 40
     decay: float = 0.45
     context_weight: float = 0.1
     checkpoint_seconds: float = 120.0
-    word_merges: int = 480
+    word_merges: int = 800

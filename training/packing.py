@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.config import TrainConfig
-from training.data.mixture import batches
+from training.data.mixture import batches, long_batches
 from training.data.sample import Sample
 from training.template import END, render
 from training.tokenizer import Vocabulary
@@ -93,12 +93,14 @@ class _Row:
 def step_rows(vocabulary: Vocabulary, config: TrainConfig, step: int) -> Rows:
     """The rows of one training step; seed and step decide all of it, so a run can resume."""
     seed = config.seed * 1_000_003 + step
-    stream = batches(seed, pieces=vocabulary.pieces)
+    long = step % config.long_every == config.long_every - 1
+    size = config.long_row_tokens if long else config.row_tokens
+    stream = (long_batches if long else batches)(seed, pieces=vocabulary.pieces)
     rng = random.Random(seed)
-    rows = [_Row(config.row_tokens, config.context_weight) for _ in range(config.rows)]
+    rows = [_Row(size, config.context_weight) for _ in range(config.tokens // size)]
     for row in rows:
         _fill(row, stream, vocabulary, rng)
-    return _stacked(rows, config.row_tokens)
+    return _stacked(rows, size)
 
 
 def encode_sample(vocabulary: Vocabulary, sample: Sample) -> tuple[str, list[int], int]:

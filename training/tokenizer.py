@@ -34,7 +34,8 @@ _WORD = re.compile(r"[A-Za-z]{2,}")
 _MARKS = (
     '":', '",', '{"', '"}', "},", "]}", '[{"', '"},', '"}]}', ':"', "}}", "{{", "**", '."', '."}',
     '."},', '."}]}', "://", "--", '["', '"]', "...", "?\n", ".\n", ":\n", '}}"', ')"', ')"}',
-    ')"},',    '"?', "}\n", ")\n",
+    ')"},',    '"?', "}\n", ")\n", "\n\n", "():", "):", "()", '\"""', "==", "->", "```", "__",
+    "  ", "   ", "       ", "           ",
 )  # fmt: skip
 _SPACED_MARKS = (
     "+",
@@ -53,6 +54,9 @@ _SPACED_MARKS = (
     "[",
     "`",
     "'",
+    "->",
+    "==",
+    "|",
 )
 
 
@@ -152,7 +156,7 @@ def _mark_merges() -> list[tuple[str, str]]:
     merges: list[tuple[str, str]] = []
     shortest_first = sorted(_MARKS, key=lambda mark: (len(mark), mark))
     for mark in (*shortest_first, *(_SPACE + mark for mark in _SPACED_MARKS)):
-        pieces = tuple(mark.replace("\n", _LINE_END))
+        pieces = tuple(mark.replace("\n", _LINE_END).replace(" ", _SPACE))
         for merge in merges:
             pieces = _merged(pieces, merge)
         while len(pieces) > 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.config import ModelConfig, TrainConfig
-from training.data.mixture import batches
+from training.data.mixture import batches, long_batches
 from training.model import LabMini, additive, branch_mask
 from training.packing import Rows, step_rows
 from training.template import render
@@ -44,9 +44,9 @@ class Progress:
 
 def learn_vocabulary(config: TrainConfig) -> Vocabulary:
     """Learns the tokenizer on what the generator gives."""
-    samples = (
-        sample for batch in islice(batches(config.seed), _VOCABULARY_BATCHES) for sample in batch
-    )
+    short = islice(batches(config.seed), _VOCABULARY_BATCHES)
+    long = islice(long_batches(config.seed), _VOCABULARY_BATCHES // 10)
+    samples = (sample for batch in chain(short, long) for sample in batch)
     # The system block is the same in most samples: once in a while is enough to learn it.
     texts = (render(sample.messages)[1] + sample.answer for sample in samples)
     heads = (render(batch[0].messages)[0] for batch in islice(batches(config.seed + 1), 400))
@@ -61,7 +61,7 @@ def train(config: TrainConfig, folder: Path) -> tuple[LabMini, Vocabulary]:
     model = LabMini(ModelConfig(len(vocabulary.tokens)))
     optimizers = _optimizers(model, config)
     progress = _resume(folder, model, optimizers)
-    compiled = torch.compile(model)
+    compiled = torch.compile(model, dynamic=False)
     saved = progress.seconds
     while progress.share(config) < 1:
         started = time.monotonic()

@@ -11,7 +11,8 @@ from training.data import calculator, chained, lookup, talk
 from training.data.chatter import around
 from training.data.invented import draw as draw_call
 from training.data.lists import listed
-from training.data.phrasing import Source
+from training.data.pages import question_page
+from training.data.phrasing import Source, polish
 from training.data.sample import Request, Sample, Step
 from training.data.words import Words
 
@@ -65,13 +66,42 @@ _INSTRUCTIONS = (
     "{x}",
 )
 
+_FOUND = {"web_search": "I found this", "browser": "The page says"}
+_ASKED_OF_PAGES = {
+    "web_search": (
+        "{q}",
+        "{q}",
+        "{q} search the web",
+        "look it up: {q}",
+        "search online: {q}",
+        "find out: {q}",
+        "can you find out {q}",
+        "please check on the web {q}",
+        "I want to know {q}",
+        "google it for me, {q}",
+    ),
+    "browser": (
+        "{q}",
+        "open the page and tell me: {q}",
+        "{q} it should be on their page",
+        "read the site: {q}",
+        "have a look at the page, {q}",
+        "check the page: {q}",
+        "{q} see the link I sent",
+        "I need to know from the page {q}",
+    ),
+}
+
 Result = tuple[str, str | None, str]
 
 
 def composer_sample(source: Source, words: Words) -> Sample:
     """Results of one to three steps, and the answer made from them."""
-    if source.chance(0.12):
+    draw = source.rng.random()
+    if draw < 0.1:
         return _passed_on(source, words)
+    if draw < 0.4:
+        return _looked_up(source, words)
     request = _request(source, words)
     if source.chance(0.2):
         request = replace(request, message=around(source, words, request.message))
@@ -143,6 +173,44 @@ def _passed_on(source: Source, words: Words) -> Sample:
     return Sample("compose-plain", messages, exchange.answer)
 
 
+def long_composer_sample(source: Source, words: Words) -> Sample:
+    """A question, and long pages in one of which one sentence answers it."""
+    return _looked_up(source, words, filler=source.rng.randint(15, 50))
+
+
+def _looked_up(source: Source, words: Words, filler: int = 0) -> Sample:
+    """One or two questions, and the sentences of pages or results that answer them.
+
+    Args:
+        source: Of every choice.
+        words: Of texts.
+        filler: Sentences about other things on each page.
+    """
+    count = 1 if filler else source.rng.choice((1, 1, 1, 2))
+    results: list[Result] = []
+    questions: list[str] = []
+    sentences: list[str] = []
+    for _ in range(count):
+        tool = source.rng.choice(("web_search", "browser"))
+        page = question_page(source, words, results=tool == "web_search", filler=filler)
+        if tool == "browser" and source.chance(0.3):
+            listed = question_page(source, words, results=True)
+            results.append((lookup.SEARCH, "web_search", listed.text))
+        step = Step(tool, {"query": page.question}, lookup.SEARCH)
+        results.append((_instruction(source, words, step), tool, page.text))
+        questions.append(source.phrase(_ASKED_OF_PAGES[tool], {"q": page.question}))
+        sentences.append(f"{_FOUND[tool]}: {page.answer}")
+    if count == 1 and source.chance(0.2):
+        calculated = _calculation(source)
+        output, sentence = _outcome(source, words, calculated.steps[0], [])
+        results.append((_instruction(source, words, calculated.steps[0]), "calculator", output))
+        questions.append(calculated.message)
+        sentences.append(sentence)
+    message = polish(source, chained.joined(source, questions))
+    messages = composer_messages(message, results, _maybe_history(source, words))
+    return Sample("compose-page", messages, _numbered(sentences))
+
+
 def _request(source: Source, words: Words) -> Request:
     makers: tuple[tuple[float, Callable[[], Request]], ...] = (
         (3.0, lambda: _calculation(source)),
@@ -190,7 +258,7 @@ def _outcome(source: Source, words: Words, step: Step, values: list[str]) -> tup
         return text, f"It is {text}."
     if step.tool in ("web_search", "browser"):
         text, first = _page(source, words, step.tool)
-        return text, f"{'I found this' if step.tool == 'web_search' else 'The page says'}: {first}"
+        return text, f"{_FOUND[step.tool]}: {first}"
     if step.tool is None:
         text = words.sentence()
         return text, text
@@ -279,6 +347,12 @@ def _answer(request: Request, sentences: Sequence[str]) -> str:
         return sentences[0]
     if request.kind == "chain" and (last.tool != "browser" or len(sentences) == 2):
         return sentences[-1]
+    return _numbered(sentences)
+
+
+def _numbered(sentences: Sequence[str]) -> str:
+    if len(sentences) == 1:
+        return sentences[0]
     return "\n".join(f"{number}. {text}" for number, text in enumerate(sentences, 1))
 
 

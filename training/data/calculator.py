@@ -7,14 +7,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from training.data.family import Family
-from training.data.numbers import Number, Numbers
-from training.data.phrasing import Source, ask, command, fill, polish
+from training.data.corpus import drawn
+from training.data.numbers import Numbers
+from training.data.phrasing import Source, ask, command, polish
+from training.data.rough import roughened
 from training.data.sample import Step
-from training.data.sum_names import NAMED
-from training.data.sum_requests import NAMED_COMMANDS, NAMED_QUESTIONS
-from training.data.sum_stories import STORIES
-from training.data.words import NAMES
+from training.data.slots import Slots
+from training.data.words import Words
 
 CALCULATE = "Calculate."
 _SIGNS = {
@@ -59,12 +58,12 @@ def request(source: Source) -> tuple[str, str]:
 def draw(source: Source) -> Sum:
     """One calculation in some wording."""
     makers: tuple[tuple[float, Callable[[Source], Sum]], ...] = (
-        (0.22, _literal_pair),
-        (0.2, _literal_long),
-        (0.2, lambda s: _family(s, NAMED, "thing")),
-        (0.12, lambda s: _family(s, NAMED_COMMANDS, "action")),
-        (0.1, lambda s: _family(s, NAMED_QUESTIONS, "whole")),
-        (0.16, lambda s: _family(s, STORIES, "whole")),
+        (0.14, _literal_pair),
+        (0.14, _literal_long),
+        (0.2, lambda s: _worded(s, "sums/things*.txt", "thing")),
+        (0.15, lambda s: _worded(s, "sums/actions*.txt", "action")),
+        (0.2, lambda s: _worded(s, "sums/whole_direct*.txt", "whole")),
+        (0.3, lambda s: _worded(s, "sums/whole_story*.txt", "whole")),
     )
     weights = [weight for weight, _ in makers]
     (maker,) = source.rng.choices([make for _, make in makers], weights)
@@ -98,30 +97,14 @@ def result_text(value: float) -> str:
     return str(value) if isinstance(value, int) else repr(round(value, 10))
 
 
-def _family(source: Source, families: tuple[Family, ...], form: str) -> Sum:
-    family = source.rng.choice(families)
-    slots = {name: _slot(source, name, family) for name in family.slots}
-    said = {name: number.said for name, number in slots.items()}
-    written = {name: number.written for name, number in slots.items()}
-    said["who"] = source.rng.choice(NAMES)
-    return Sum(source.phrase(family.phrasings, said), fill(family.expression, written), form)
-
-
-def _slot(source: Source, name: str, family: Family) -> Number:
-    numbers = Numbers(source.rng)
-    if name in family.ranges:
-        return numbers.between(*family.ranges[name])
-    if name == "p":
-        return _percentage(numbers)
-    return numbers.price() if name == "price" else numbers.any()
-
-
-def _percentage(numbers: Numbers) -> Number:
-    if numbers.rng.random() < 0.15:
-        text = f"{numbers.rng.randint(1, 99)}.{numbers.rng.choice((5, 25, 75, 2))}"
-        return Number(text, text)
-    text = str(numbers.rng.randint(1, 99))
-    return Number(text, text)
+def _worded(source: Source, pattern: str, form: str) -> Sum:
+    """A calculation of the corpus: its head is the expression, and kinds of its numbers."""
+    block = drawn(source.rng, pattern)
+    expression, _, kinds = block.head.partition(" ; ")
+    ranges = dict(pair.split("=") for pair in kinds.split())
+    slots = Slots(source, Words(source.rng), ranges)
+    wording = roughened(source, source.phrase(block.lines))
+    return Sum(slots.said(wording), slots.written(expression), form)
 
 
 def _literal_pair(source: Source) -> Sum:

@@ -294,16 +294,14 @@ def _first_result(source: Source, words: Words) -> Request:
     return Request("chain", _join(source, parts), steps)
 
 
-def _independent(source: Source, words: Words, allowed: Sequence[str], count: int) -> Request:
-    parts, steps = [], []
-    for _ in range(count):
-        text, step = _part(source, words, source.rng.choice(allowed))
-        parts.append(_bare(text))
-        steps.append(step)
-    return Request("several", _join(source, parts), tuple(steps))
+def together(source: Source, parts: Sequence[tuple[str, Step]], kind: str = "several") -> Request:
+    """Two or three requests in one message."""
+    message = joined(source, [text for text, _ in parts])
+    return Request(kind, message, tuple(step for _, step in parts))
 
 
-def _part(source: Source, words: Words, name: str) -> tuple[str, Step]:
+def part(source: Source, words: Words, name: str) -> tuple[str, Step]:
+    """A request for one of the known tools, fit to stand beside others."""
     if name == "calculator":
         text, expression = _imperative(source) if source.chance(0.6) else calculator.request(source)
         return text, calculator.step(expression)
@@ -312,6 +310,11 @@ def _part(source: Source, words: Words, name: str) -> tuple[str, Step]:
     if name == "browser":
         return lookup.browse(source, words)
     return lookup.clock(source, with_zone=False)
+
+
+def _independent(source: Source, words: Words, allowed: Sequence[str], count: int) -> Request:
+    parts = [part(source, words, source.rng.choice(allowed)) for _ in range(count)]
+    return together(source, parts)
 
 
 def _imperative(source: Source) -> tuple[str, str]:
@@ -337,6 +340,13 @@ def _imperative(source: Source) -> tuple[str, str]:
 def _bare(text: str) -> str:
     """A request without its end mark, so that another can follow in the sentence."""
     return text.rstrip(" .!?")
+
+
+def joined(source: Source, requests: Sequence[str]) -> str:
+    """Whole requests as one message."""
+    if len(requests) == 1:
+        return requests[0]
+    return _join(source, [_bare(text) for text in requests])
 
 
 def _join(source: Source, parts: Sequence[str]) -> str:

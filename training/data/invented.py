@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 from llmlab.workflows.chat.prompting import ToolDescription
-from training.data.archetypes import ARCHETYPES, Archetype
 from training.data.lists import listed
-from training.data.phrasing import Source, command, polish
+from training.data.newtools import Argument, archetypes, argument_slots, offer, typed, use
+from training.data.phrasing import Source, command
 from training.data.sample import Step
 from training.data.toolbox import described
 from training.data.words import NOUNS, Words
@@ -19,7 +17,7 @@ _VERBS = listed("verbs")
 _ARGUMENTS = {
     "name": "name",
     "id": "code",
-    "title": "topic",
+    "title": "text",
     "path": "path",
     "file": "path",
     "user": "name",
@@ -81,12 +79,17 @@ _TELLING = (
     "Tool to {verb} the {noun}.",
     "{Verb} a {noun}.",
 )
-_LANGUAGES = listed("languages")
-_CURRENCIES = listed("currencies")
-_COLORS = listed("colors")
-_DAYS = listed("days")
-_COMMANDS = ("ls -la", "git status", "df -h", "uptime", "make test", "docker ps", "whoami")
-_EXTENSIONS = listed("extensions")
+
+
+class Offered(Protocol):
+    """A tool that a prompt lists, which can be asked for in many ways."""
+
+    @property
+    def tool(self) -> ToolDescription:
+        """How the prompt describes it."""
+
+    def request(self, source: Source, words: Words) -> tuple[str, Step]:
+        """A request for it, and the step that answers."""
 
 
 @dataclass(frozen=True)
@@ -98,73 +101,46 @@ class Call:
     step: Step
 
 
+@dataclass(frozen=True)
+class Invented:
+    """A tool whose name and description were put together from a verb and a noun."""
+
+    tool: ToolDescription
+    verb: str
+    noun: str
+    arguments: tuple[Argument, ...]
+
+    def request(self, source: Source, words: Words) -> tuple[str, Step]:
+        """A request that names verb, noun and arguments."""
+        slots = argument_slots(source, words, self.arguments)
+        values = {argument.name: slots.value(argument.name) for argument in self.arguments}
+        said = {"verb": self.verb, "noun": self.noun}
+        for number, (name, value) in enumerate(values.items(), 1):
+            said |= {f"a{number}": name, f"v{number}": value.said}
+        shapes = (_NONE, _ONE, _TWO)[len(self.arguments)]
+        message = command(source, source.phrase(shapes, said))
+        args = {a.name: typed(a, values[a.name].written) for a in self.arguments}
+        return message, use(self.tool.name, args)
+
+
 def draw(source: Source, words: Words) -> Call:
-    """A call of an archetype or of an invented tool."""
-    return _archetype(source, words) if source.chance(0.45) else _invented(source, words)
+    """A tool that is new, and a request for it."""
+    offered = draw_offer(source, words)
+    return Call(offered.tool, *offered.request(source, words))
 
 
-def draw_value(source: Source, words: Words, kind: str) -> str | int | float:
-    """A value of a kind of argument."""
-    rng = source.rng
-    makers: dict[str, Callable[[], str | int | float]] = {
-        "place": words.place,
-        "name": words.name,
-        "topic": words.topic,
-        "word": words.word,
-        "email": words.email,
-        "url": words.url,
-        "text": lambda: _text(source, words),
-        "path": lambda: _path(source, words),
-        "code": lambda: _code(source, words),
-        "host": lambda: rng.choice((f"{words.word()}.local", f"{words.word()}{rng.randint(1, 9)}")),
-        "integer": lambda: rng.randint(1, 10 ** rng.randint(1, 4)),
-        "number": lambda: rng.choice((rng.randint(1, 9999), rng.randint(10, 99999) / 100)),
-        "language": lambda: rng.choice(_LANGUAGES),
-        "currency": lambda: rng.choice(_CURRENCIES),
-        "color": lambda: rng.choice(_COLORS),
-        "weekday": lambda: rng.choice(_DAYS),
-        "on_off": lambda: rng.choice(("on", "off")),
-        "command": lambda: rng.choice((*_COMMANDS, f"{words.word()} --{words.word()}")),
-    }
-    return makers[kind]()
+def draw_offer(source: Source, words: Words) -> Offered:
+    """A tool of the corpus under some name, or an invented one."""
+    if source.chance(0.2):
+        return _invented(source, words)
+    return offer(source, words, source.rng.choice(archetypes(source.split)))
 
 
-def _archetype(source: Source, words: Words) -> Call:
-    kind = source.rng.choice(_archetypes(source))
-    values = {name: draw_value(source, words, held) for name, held in kind.arguments.items()}
-    # Names and argument names change, so that the prompt has to be read.
-    name = source.rng.choice(kind.names.split()) if source.chance(0.7) else words.made_up()
-    renamed = {old: _renamed(source, words, old) for old in values}
-    types = {renamed[old]: _json_type(kind.arguments[old]) for old in values}
-    tool = described(name, source.rng.choice(kind.descriptions), types)
-    said = {name: str(value) for name, value in values.items()}
-    message = source.phrase(kind.phrasings, said)
-    # A request that begins with a value keeps the value's case.
-    if not message.startswith(tuple(said.values()) or ("\0",)):
-        message = polish(source, message)
-    return Call(tool, message, _use(name, {renamed[old]: values[old] for old in values}))
-
-
-def _archetypes(source: Source) -> list[Archetype]:
-    # A fifth of all archetypes is never trained on, to measure tools that are truly new.
-    held_out = [kind for kind in ARCHETYPES if zlib.crc32(kind.names.encode()) % 5 == 0]
-    if source.split == "held_out":
-        return held_out
-    return [kind for kind in ARCHETYPES if kind not in held_out]
-
-
-def _renamed(source: Source, words: Words, argument: str) -> str:
-    if source.chance(0.8):
-        return argument
-    return source.rng.choice((f"{argument}_name", f"the_{argument}", words.word(), argument[0]))
-
-
-def _invented(source: Source, words: Words) -> Call:
+def _invented(source: Source, words: Words) -> Invented:
     rng = source.rng
     verb, noun = rng.choice(_VERBS), rng.choice((rng.choice(NOUNS), words.word()))
-    count = rng.choice((0, 1, 1, 1, 2, 2))
-    arguments = rng.sample(sorted(_ARGUMENTS), count)
-    values = {name: draw_value(source, words, _ARGUMENTS[name]) for name in arguments}
+    names = rng.sample(sorted(_ARGUMENTS), rng.choice((0, 1, 1, 1, 2, 2)))
+    arguments = tuple(Argument(name, _ARGUMENTS[name], (), True) for name in names)
     name = rng.choice(
         (f"{verb}_{noun}", f"{noun}_{verb}", f"{verb}{noun.capitalize()}", noun, words.made_up())
     )
@@ -172,48 +148,10 @@ def _invented(source: Source, words: Words) -> Call:
     telling = source.choose(rng.choice(_TELLING))
     for slot, word in slots.items():
         telling = telling.replace(f"{{{slot}}}", word)
-    for number, (argument, value) in enumerate(values.items(), 1):
-        slots |= {f"a{number}": argument, f"v{number}": str(value)}
-    message = command(source, source.phrase((_NONE, _ONE, _TWO)[count], slots))
-    types = {argument: _json_type(_ARGUMENTS[argument]) for argument in arguments}
-    return Call(described(name, telling, types), message, _use(name, values))
+    types = {argument.name: str(argument.schema["type"]) for argument in arguments}
+    return Invented(described(name, telling, types), verb, noun, arguments)
 
 
 def _does(verb: str) -> str:
     ending = "es" if verb.endswith(("s", "sh", "ch", "x")) else "s"
     return f"{verb}{ending}".capitalize()
-
-
-def _use(name: str, args: dict[str, Any]) -> Step:
-    return Step(name, args, f"Use {name}.")
-
-
-def _json_type(kind: str) -> str:
-    return kind if kind in ("integer", "number") else "string"
-
-
-def _text(source: Source, words: Words) -> str:
-    shapes = (
-        words.topic,
-        lambda: (
-            f"{words.name()} {source.rng.choice(('needs', 'likes', 'has', 'sold'))} {words.topic()}"
-        ),
-        lambda: f"the {words.word()} is {source.rng.choice(('late', 'broken', 'ready', 'done'))}",
-        lambda: f"{words.word()} at {source.rng.randint(1, 12)}",
-        lambda: f"{words.word()} {words.word()} {words.word()}",
-        lambda: words.word().capitalize() + " " + words.word(),
-    )
-    return source.rng.choice(shapes)()
-
-
-def _path(source: Source, words: Words) -> str:
-    file = f"{words.word()}.{source.rng.choice(_EXTENSIONS)}"
-    folder = source.rng.choice(("", "", f"{words.word()}/", f"/{words.word()}/", "~/", "/etc/"))
-    return folder + file
-
-
-def _code(source: Source, words: Words) -> str:
-    rng = source.rng
-    letters = "".join(rng.choice("ABCDEFGHKLMNPRSTUVWXYZ") for _ in range(rng.randint(2, 4)))
-    digits = str(rng.randint(1, 99999))
-    return rng.choice((letters, f"{letters}-{digits}", letters + digits, digits, words.word()))

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from training.data.answers import chat_sample, composer_sample, step_sample
+from training.data.answers import (
+    chat_sample,
+    composer_sample,
+    long_composer_sample,
+    step_sample,
+)
+from training.data.judging import kind_sample, verdict_sample
 from training.data.native import native_batch
 from training.data.phrasing import Source, Split
-from training.data.plans import planner_batch
+from training.data.plans import long_planner_batch, planner_batch
 from training.data.sample import Sample
+from training.data.team import team_sample
 from training.data.words import Words
 
-_PLANNER, _COMPOSER, _STEP, _CHAT, _NATIVE = 0.6, 0.12, 0.1, 0.09, 0.09
+Maker = Callable[[Source, Words, int], list[Sample]]
 
 
 def batches(
@@ -25,21 +32,43 @@ def batches(
         split: Which phrasings to use.
         pieces: Word pieces of the tokenizer, for practice in copying.
     """
+    return _mixed(seed, split, pieces, _SHORT)
+
+
+def long_batches(
+    seed: int, split: Split = "train", pieces: Sequence[str] = ()
+) -> Iterator[list[Sample]]:
+    """Batches of what needs long rows: the software team, long lists of tools, long pages."""
+    return _mixed(seed, split, pieces, _LONG)
+
+
+def _mixed(
+    seed: int, split: Split, pieces: Sequence[str], mixture: Sequence[tuple[float, Maker]]
+) -> Iterator[list[Sample]]:
     rng = random.Random(seed)
     source, words = Source(rng, split), Words(rng, pieces)
+    makers, weights = [maker for _, maker in mixture], [weight for weight, _ in mixture]
     while True:
-        yield _batch(source, words)
+        (make,) = rng.choices(makers, weights)
+        yield make(source, words, rng.randint(5, 10))
 
 
-def _batch(source: Source, words: Words) -> list[Sample]:
-    size = source.rng.randint(5, 10)
-    draw = source.rng.random()
-    if draw < _PLANNER:
-        return planner_batch(source, words, size)
-    if draw < _PLANNER + _NATIVE:
-        return native_batch(source, words, size)
-    if draw < _PLANNER + _NATIVE + _COMPOSER:
-        return [composer_sample(source, words) for _ in range(size)]
-    if draw < _PLANNER + _NATIVE + _COMPOSER + _STEP:
-        return [step_sample(source, words) for _ in range(size)]
-    return [chat_sample(source, words) for _ in range(size)]
+def _each(make: Callable[[Source, Words], Sample]) -> Maker:
+    """Samples that are drawn one by one, and share no more than their fixed words."""
+    return lambda source, words, size: [make(source, words) for _ in range(size)]
+
+
+_SHORT: Sequence[tuple[float, Maker]] = (
+    (0.55, planner_batch),
+    (0.07, native_batch),
+    (0.13, _each(composer_sample)),
+    (0.08, _each(step_sample)),
+    (0.08, _each(chat_sample)),
+    (0.04, _each(kind_sample)),
+    (0.05, _each(verdict_sample)),
+)
+_LONG: Sequence[tuple[float, Maker]] = (
+    (0.6, lambda source, words, size: [team_sample(source, words)]),
+    (0.25, long_planner_batch),
+    (0.15, lambda source, words, size: [long_composer_sample(source, words)]),
+)

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from llmlab.workflows.chat.prompting import ToolDescription
 from training.data import answers
 from training.data.phrasing import Source
-from training.data.plans import draw_request, draw_tools
+from training.data.plans import Bench, draw_bench, draw_request
 from training.data.sample import Request, Sample, Step
 from training.data.words import Words
 
 
 def native_batch(source: Source, words: Words, size: int) -> list[Sample]:
     """Samples over one list of native tools: calls, and answers from their results."""
-    tools, calls = draw_tools(source, words)
+    bench = _short(draw_bench(source, words))
+    names = {tool.name for tool in bench.tools}
     samples: list[Sample] = []
     while len(samples) < size:
-        request = draw_request(source, words, tools[:4], calls)
-        names = {tool.name for tool in tools[:4]}
+        request = draw_request(source, words, bench)
         if len(request.steps) == 1 and request.steps[0].tool in names:
-            samples.append(call_sample(request, tools[:4]))
+            samples.append(call_sample(request, bench.tools))
             if request.steps[0].tool == "calculator":
-                samples.append(_result_sample(source, request, tools[:4]))
-        elif source.chance(0.15) or not calls:
-            samples.append(_plain_sample(source, words, tools[:4]))
+                samples.append(_result_sample(source, request, bench.tools))
+        elif source.chance(0.15) or not bench.offered:
+            samples.append(_plain_sample(source, words, bench.tools))
     return samples
+
+
+def _short(bench: Bench) -> Bench:
+    """The first few tools, as native calls are mostly used with few."""
+    tools = bench.tools[:5]
+    names = {tool.name for tool in tools}
+    return Bench(tools, [one for one in bench.offered if one.tool.name in names])
 
 
 def call_text(step: Step) -> str:
@@ -34,13 +42,13 @@ def call_text(step: Step) -> str:
     return f"<tool_call>\n{call}\n</tool_call>"
 
 
-def call_sample(request: Request, tools: list[ToolDescription]) -> Sample:
+def call_sample(request: Request, tools: Sequence[ToolDescription]) -> Sample:
     """A request and the native call that it needs."""
     messages = _messages(request)
     return Sample("native-call", messages, call_text(request.steps[0]), tuple(tools))
 
 
-def _result_sample(source: Source, request: Request, tools: list[ToolDescription]) -> Sample:
+def _result_sample(source: Source, request: Request, tools: Sequence[ToolDescription]) -> Sample:
     output, sentence = answers.number_outcome(source, request.steps[0], [])
     messages = [
         *_messages(request),
@@ -50,7 +58,7 @@ def _result_sample(source: Source, request: Request, tools: list[ToolDescription
     return Sample("native-answer", messages, sentence, tuple(tools))
 
 
-def _plain_sample(source: Source, words: Words, tools: list[ToolDescription]) -> Sample:
+def _plain_sample(source: Source, words: Words, tools: Sequence[ToolDescription]) -> Sample:
     plain = answers.chat_sample(source, words)
     while plain.kind == "chat-honest" or plain.messages[0]["role"] == "system":
         plain = answers.chat_sample(source, words)

@@ -72,6 +72,14 @@ class Numbers:
         text = f"{self.rng.randint(0, 10 ** self.rng.randint(1, 3))}.{cents:02d}"
         return Number(text, text)
 
+    def percentage(self) -> Number:
+        """A percentage, without its sign."""
+        if self.rng.random() < 0.15:
+            text = f"{self.rng.randint(1, 99)}.{self.rng.choice((5, 25, 75, 2))}"
+        else:
+            text = str(self.rng.randint(1, 99))
+        return Number(text, text)
+
     def _said(self, value: int) -> Number:
         written = str(value)
         if value < 1000 and self.rng.random() < 0.08:

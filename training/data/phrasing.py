@@ -38,9 +38,13 @@ class Source:
 
         A held-out draw falls back on the trained templates where none is held out.
         """
-        wanted = [text for text in templates if is_held_out(text) == (self.split == "held_out")]
-        template = self.rng.choice(wanted or list(templates))
-        return fill(self.choose(template), slots or {})
+        return fill(self.choose(self.phrase_whole(templates)), slots or {})
+
+    def phrase_whole(self, templates: Sequence[str]) -> str:
+        """Draws a template of this split, as it stands."""
+        held_out = self.split == "held_out"
+        wanted = [text for text in templates if is_held_out(text) == held_out]
+        return self.rng.choice(wanted or list(templates))
 
     def choose(self, template: str) -> str:
         """Resolves every `[a|b]` to one of its alternatives, innermost first."""

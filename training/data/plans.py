@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from llmlab.workflows.chat.prompting import ToolDescription, planner_messages
-from training.data import calculator, chained, lookup, talk
+from training.data import calculator, chained, lookup, planned, talk
 from training.data.chatter import around
-from training.data.invented import Call
+from training.data.invented import Offered, draw_offer
 from training.data.invented import draw as draw_call
+from training.data.newtools import Offer, neighbours, offer
 from training.data.phrasing import Source
+from training.data.planned import Scenario, scenarios
+from training.data.repairs import repair_sample
 from training.data.sample import Request, Sample, Step, plan_text
 from training.data.toolbox import known, takes_zone
 from training.data.words import Words
@@ -21,11 +24,44 @@ PLAIN = Step(None)
 Maker = Callable[[], Request]
 
 
+@dataclass(frozen=True)
+class Bench:
+    """The tools of one prompt.
+
+    Attributes:
+        tools: All that it lists, in its order.
+        offered: Those of them that are new here.
+        scenarios: Plans of the corpus that these tools can play, with their offers.
+    """
+
+    tools: Sequence[ToolDescription]
+    offered: Sequence[Offered] = ()
+    scenarios: Sequence[tuple[Scenario, dict[str, Offer]]] = ()
+
+
 def planner_batch(source: Source, words: Words, size: int) -> list[Sample]:
     """Samples that share one list of tools, so that their common prefix is computed once."""
-    tools, calls = draw_tools(source, words)
-    requests = [draw_request(source, words, tools, calls) for _ in range(size)]
-    return [planner_sample(_in_session(source, words, request), tools) for request in requests]
+    bench = draw_bench(source, words)
+    return [planner_case(source, words, bench) for _ in range(size)]
+
+
+def long_planner_batch(source: Source, words: Words, size: int) -> list[Sample]:
+    """Samples over the long list of tools of a lab that has many."""
+    taken: set[str] = set()
+    offered = [one for _ in range(3) for one in _new_tools(source, words, taken, 10)]
+    names = source.rng.sample(KNOWN, source.rng.choice((0, 1, 4)))
+    unique = {one.tool.name: one for one in offered if one.tool.name not in names}
+    listed = [one.tool for one in unique.values()]
+    bench = Bench(_shuffled(source, names, listed), list(unique.values()))
+    return [planner_case(source, words, bench) for _ in range(size)]
+
+
+def planner_case(source: Source, words: Words, bench: Bench) -> Sample:
+    """One request over these tools, alone or within a conversation, and its plan."""
+    request = _in_session(source, words, draw_request(source, words, bench))
+    if source.chance(0.06):
+        return repair_sample(source, request, bench.tools)
+    return planner_sample(request, bench.tools)
 
 
 def planner_sample(request: Request, tools: Sequence[ToolDescription]) -> Sample:
@@ -34,43 +70,103 @@ def planner_sample(request: Request, tools: Sequence[ToolDescription]) -> Sample
     return Sample(f"plan-{request.kind}", messages, plan_text(request.steps))
 
 
-def draw_tools(source: Source, words: Words) -> tuple[list[ToolDescription], list[Call]]:
-    """Tools as a lab may have them, shuffled, and the calls of those that are not known."""
+def draw_bench(source: Source, words: Words) -> Bench:
+    """Tools as a lab may have them, shuffled."""
     draw = source.rng.random()
-    names: Sequence[str] = ("calculator",)
-    calls: list[Call] = []
-    if draw >= 0.25:
-        names = source.rng.sample(KNOWN, source.rng.choice((1, 2, 3, 3, 4, 4, 4)))
-    if draw >= 0.5:
-        calls = _new_calls(source, words, set(names))
-        names = names if source.chance(0.7) else ()
-    tools = [known(source.rng, name) for name in names] + [call.tool for call in calls]
-    source.rng.shuffle(tools)
-    return tools, calls
+    if draw < 0.15:
+        return Bench([known(source.rng, "calculator")])
+    if draw < 0.4:
+        names = source.rng.sample(KNOWN, source.rng.choice((2, 3, 4, 4, 4)))
+        return Bench([known(source.rng, name) for name in names])
+    names = source.rng.sample(KNOWN, source.rng.choice((1, 2, 3, 4))) if source.chance(0.5) else []
+    if draw < 0.55 and scenarios():
+        return _played_bench(source, words, names)
+    offered = _new_tools(source, words, set(names))
+    return Bench(_shuffled(source, names, [one.tool for one in offered]), offered)
 
 
-def draw_request(
-    source: Source, words: Words, tools: Sequence[ToolDescription], calls: Sequence[Call]
-) -> Request:
+def draw_request(source: Source, words: Words, bench: Bench) -> Request:
     """A request that these tools, or words alone, can answer."""
-    names = {tool.name for tool in tools}
+    names = {tool.name for tool in bench.tools}
     makers: list[tuple[float, Maker]] = [
-        (1.6, lambda: _plain(source, words, names)),
-        (0.7, lambda: _beyond(source, words, names)),
+        (0.9, lambda: _plain(source, words, names)),
+        (0.5, lambda: _beyond(source, words, names)),
+        (0.6, lambda: planned.single(source, words, "plain")),
     ]
-    makers += [(2.2, partial(_new, call)) for call in calls]
-    makers += _known_makers(source, words, tools)
-    weights = [weight for weight, _ in makers]
-    (make,) = source.rng.choices([maker for _, maker in makers], weights)
+    share = 13.0 / max(6, len(bench.offered))
+    makers += [(share, partial(_new, source, words, one)) for one in bench.offered]
+    if bench.offered:
+        makers.append((1.5, lambda: _several_new(source, words, bench)))
+    for scenario, offers in bench.scenarios:
+        makers.append((4.0, partial(planned.played, source, words, scenario, offers)))
+    makers += _known_makers(source, words, bench.tools)
+    (make,) = source.rng.choices([make for _, make in makers], [weight for weight, _ in makers])
     request = make()
-    if source.chance(0.15 if request.kind == "none" else 0.3):
+    if source.chance(0.15 if request.kind == "none" else 0.22):
         return replace(request, message=around(source, words, request.message))
     return request
 
 
-def _new(call: Call) -> Request:
+def _played_bench(source: Source, words: Words, names: Sequence[str]) -> Bench:
+    """The tools of one or two scenarios, and some beside them."""
+    chosen = source.rng.sample(scenarios(), source.rng.choice((1, 1, 2)))
+    taken = {*names, *(need for scenario in chosen for need in scenario.needed if need in KNOWN)}
+    known_names = sorted(taken)
+    offers: dict[str, Offer] = {}
+    for scenario in chosen:
+        for first_name, archetype in scenario.tools.items():
+            one = offer(source, words, archetype)
+            while one.tool.name in taken:
+                one = offer(source, words, archetype)
+            taken.add(one.tool.name)
+            offers[first_name] = one
+    others = [draw_offer(source, words) for _ in range(source.rng.choice((0, 1, 2)))]
+    others = [one for one in others if one.tool.name not in taken]
+    listed = [one.tool for one in (*offers.values(), *others)]
+    plays = [(scenario, {name: offers[name] for name in scenario.tools}) for scenario in chosen]
+    return Bench(_shuffled(source, known_names, listed), others, plays)
+
+
+def _new_tools(source: Source, words: Words, taken: set[str], count: int = 0) -> list[Offered]:
+    """New tools, `count` or a few, often of like domains."""
+    count = count or source.rng.choice((1, 2, 2, 3, 3, 4, 5, 6, 8))
+    first = draw_offer(source, words)
+    found: list[Offered] = [first]
+    if isinstance(first, Offer) and source.chance(0.5):
+        near = neighbours(source, first.archetype, count // 2)
+        found += [offer(source, words, archetype) for archetype in near]
+    found += [draw_offer(source, words) for _ in range(count - len(found))]
+    unique: dict[str, Offered] = {}
+    for one in found:
+        if one.tool.name not in taken:
+            unique.setdefault(one.tool.name, one)
+    return list(unique.values())
+
+
+def _shuffled(
+    source: Source, names: Sequence[str], new: Sequence[ToolDescription]
+) -> list[ToolDescription]:
+    tools = [known(source.rng, name) for name in names] + list(new)
+    source.rng.shuffle(tools)
+    return tools
+
+
+def _new(source: Source, words: Words, offered: Offered) -> Request:
     """A request for a tool that is new in this prompt."""
-    return Request("unseen", call.message, (call.step,))
+    message, step = offered.request(source, words)
+    return Request("unseen", message, (step,))
+
+
+def _several_new(source: Source, words: Words, bench: Bench) -> Request:
+    """Two things at once, at least one of them for a new tool."""
+    first = source.rng.choice(bench.offered).request(source, words)
+    allowed = [tool.name for tool in bench.tools if tool.name in KNOWN]
+    if allowed and source.chance(0.5):
+        second = chained.part(source, words, source.rng.choice(allowed))
+    else:
+        second = source.rng.choice(bench.offered).request(source, words)
+    parts = [first, second] if source.chance(0.5) else [second, first]
+    return chained.together(source, parts, "several-new")
 
 
 def _in_session(source: Source, words: Words, request: Request) -> Request:
@@ -95,29 +191,31 @@ def _known_makers(
         ]
     if "web_search" in names:
         makers += [
-            (2.0, lambda: _single("search", *lookup.search(source, words))),
-            (0.6, lambda: _knowledge_search(source, words)),
+            (0.5, lambda: _single("search", *lookup.search(source, words))),
+            (2.0, lambda: planned.single(source, words, "search")),
+            (0.3, lambda: _knowledge_search(source, words)),
         ]
     if "browser" in names:
-        makers.append((2.2, lambda: _single("browser", *lookup.browse(source, words))))
+        makers.append((0.6, lambda: _single("browser", *lookup.browse(source, words))))
+        makers.append((1.4, lambda: planned.single(source, words, "browser")))
     if "datetime" in names:
         zone = takes_zone(names["datetime"])
-        makers.append((1.0, lambda: _single("datetime", *lookup.clock(source, zone))))
+        makers.append((0.4, lambda: _single("datetime", *lookup.clock(source, zone))))
+        makers.append((0.9, lambda: planned.single(source, words, "clock", zones=zone)))
     if set(names) & set(KNOWN):
         allowed = tuple(name for name in KNOWN if name in names)
-        makers.append((3.4, lambda: chained.draw(source, words, allowed)))
+        makers.append((1.4, lambda: chained.draw(source, words, allowed)))
+        makers.append((3.4, lambda: _steps(source, words, allowed)))
     return makers
 
 
-def _new_calls(source: Source, words: Words, taken: set[str]) -> list[Call]:
-    """One or two tools to be called, each once, beside some that only stand there."""
-    calls: list[Call] = []
-    for _ in range(source.rng.choice((1, 1, 2, 3, 4, 5))):
-        call = draw_call(source, words)
-        if call.tool.name not in taken:
-            taken.add(call.tool.name)
-            calls.append(call)
-    return calls
+def _steps(source: Source, words: Words, allowed: Sequence[str]) -> Request:
+    """A request of several steps from the corpus, if one that is drawn fits these tools."""
+    for _ in range(4):
+        request = planned.chained(source, words, allowed)
+        if request is not None:
+            return request
+    return chained.draw(source, words, allowed)
 
 
 def _calculation(source: Source) -> Request:

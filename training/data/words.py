@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from training.data.corpus import blocks
 from training.data.lists import listed
 
 NOUNS = listed("nouns")
@@ -73,7 +74,9 @@ class Words:
         return noun[:-1] + "ies" if noun.endswith(("ry", "ty", "dy", "by")) else noun + "s"
 
     def topic(self) -> str:
-        """A thing to look up, of one to six words."""
+        """A thing to look up, of one to seven words."""
+        if self.rng.random() < 0.3:
+            return self.rng.choice(_natural("topics"))
         shapes: tuple[Callable[[], str], ...] = (
             self.plural,
             lambda: f"{self.adjective()} {self.plural()}",
@@ -97,6 +100,10 @@ class Words:
             lambda: f"{self.word().capitalize()} {self.word().capitalize()}",
         )
         return self.rng.choice(shapes)()
+
+    def note(self) -> str:
+        """A few plain words as people write them down."""
+        return self.rng.choice(_natural("texts"))
 
     def sentence(self) -> str:
         """A plain statement of random content, to be quoted from results."""
@@ -168,6 +175,10 @@ class Words:
             f"v{self.rng.randint(1, 9)}",
         )
         return self.rng.choice(shapes)
+
+
+def _natural(head: str) -> tuple[str, ...]:
+    return next(block.lines for block in blocks("words/*.txt") if block.head == head)
 
 
 _SPANS = ("day", "week", "year")

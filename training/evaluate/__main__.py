@@ -20,6 +20,7 @@ from training.evaluate.scoring import (
     mark_plans,
     mark_sealed_compose,
     mark_sealed_honest,
+    mark_sealed_kinds,
 )
 
 _SHIPPED = Path(__file__).resolve().parents[2] / "src/llmlab/models/builtin/lab-mini.gguf"
@@ -42,6 +43,7 @@ def main() -> None:
     report("written by hand", mark_plans(engine, handwritten_plans()), show=arguments.show)
     sealed = mark_plans(engine, sealed_plans())
     sealed += mark_sealed_compose(engine) + mark_sealed_honest(engine)
+    sealed += mark_sealed_kinds(engine)
     report("sealed", sealed, show=False)
 
 

@@ -11,9 +11,10 @@ from typing import Any
 
 from llmlab.workflows.chat.prompting import ToolDescription
 from training.data.answers import chat_sample, composer_sample, step_sample
+from training.data.judging import kind_sample, verdict_sample
 from training.data.native import native_batch
 from training.data.phrasing import Source, Split
-from training.data.plans import draw_request, draw_tools
+from training.data.plans import draw_bench, draw_request
 from training.data.sample import Sample
 from training.data.toolbox import described
 from training.data.words import Words
@@ -61,15 +62,15 @@ def generated_plans(split: Split, seed: int, count: int) -> list[PlanCase]:
     source, words = Source(rng, split), Words(rng)
     cases: list[PlanCase] = []
     while len(cases) < count:
-        tools, calls = draw_tools(source, words)
-        request = draw_request(source, words, tools, calls)
+        bench = draw_bench(source, words)
+        request = draw_request(source, words, bench)
         plan = tuple((step.tool, step.args) for step in request.steps)
-        cases.append(PlanCase(request.kind, request.message, tools, [plan], request.history))
+        cases.append(PlanCase(request.kind, request.message, bench.tools, [plan], request.history))
     return cases
 
 
 def generated_answers(split: Split, seed: int, count: int) -> list[Sample]:
-    """Composed answers, plain steps, direct chat and native calls of one split."""
+    """Composed answers, plain steps, direct chat, native calls, kinds and verdicts of one split."""
     rng = random.Random(f"{seed}-{split}-answers")
     source, words = Source(rng, split), Words(rng)
     makers: tuple[Callable[[], list[Sample]], ...] = (
@@ -78,6 +79,8 @@ def generated_answers(split: Split, seed: int, count: int) -> list[Sample]:
         lambda: [step_sample(source, words)],
         lambda: [chat_sample(source, words)],
         lambda: native_batch(source, words, 1)[:1],
+        lambda: [kind_sample(source, words)],
+        lambda: [verdict_sample(source, words)],
     )
     return [sample for _ in range(count // len(makers)) for make in makers for sample in make()]
 

@@ -15,12 +15,20 @@ from llmlab.workflows.chat.prompting import (
     planner_messages,
     step_messages,
 )
+from llmlab.workflows.orchestrated.prompting import (
+    analyzer_messages,
+    analyzer_schema,
+    parse_kind,
+    parse_verdict,
+    validator_schema,
+)
 from training.data import smalltalk
 from training.data.sample import Sample
 from training.evaluate.cases import PlanCase, sealed_rows
 from training.evaluate.compare import Plan, same_plan, same_tools
 from training.evaluate.engine import Engine
 
+_SCHEMAS = {"kind": analyzer_schema(), "verdict": validator_schema()}
 PLAIN_STEP = "Answer the user."
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
@@ -89,6 +97,16 @@ def mark_sealed_honest(engine: Engine) -> list[Mark]:
     return marks
 
 
+def mark_sealed_kinds(engine: Engine) -> list[Mark]:
+    """What kind of request each message is."""
+    marks = []
+    for row in sealed_rows("kinds"):
+        text = _text(engine, analyzer_messages(row["message"]), analyzer_schema())
+        shown = f"{row['message']} -> {text}"
+        marks.append(Mark("kind", parse_kind(text) == row["kind"], None, shown))
+    return marks
+
+
 def _mark_plan(engine: Engine, case: PlanCase) -> Mark:
     messages = planner_messages(case.message, case.tools, case.history)
     text = _text(engine, messages, plan_schema(case.tools))
@@ -102,12 +120,15 @@ def _mark_plan(engine: Engine, case: PlanCase) -> Mark:
 
 
 def _mark_answer(engine: Engine, sample: Sample) -> Mark:
-    message = engine.reply(sample.messages, sample.tools)
+    message = engine.reply(sample.messages, sample.tools, _SCHEMAS.get(sample.kind))
     shown = f"{sample.messages[-1]['content']} -> {message}"
     if sample.kind == "native-call":
         right = same_plan(_called(message), _called_text(sample.answer))
         return Mark(sample.kind, right, None, shown)
     answer = message["content"] or ""
+    if sample.kind == "verdict":
+        right = parse_verdict(answer).ok == parse_verdict(sample.answer).ok
+        return Mark(sample.kind, right, None, shown)
     works = (smalltalk.JOKES, smalltalk.STORIES, smalltalk.POEMS)
     same_art = any(answer in group and sample.answer in group for group in works)
     return Mark(sample.kind, same_art or answer == sample.answer, None, shown)

@@ -19,6 +19,7 @@ from llmlab.settings import Settings
 
 # A text must fit one batch to be embedded, and buffers grow with the batch.
 EMBEDS_UP_TO = 256 * MB
+SMALLEST_CACHE_MIB, LARGEST_CACHE_MIB = 8, 64
 
 Strategy = Callable[[GgufInfo, Settings], LaunchOptions]
 
@@ -35,6 +36,8 @@ def standard(info: GgufInfo, settings: Settings) -> LaunchOptions:
         gpu_layers=None,
         embeddings=gives_embeddings(info),
         check_tensors=True,
+        # The state of earlier conversations takes about as much as the weights, within bounds.
+        cache_mib=max(SMALLEST_CACHE_MIB, min(LARGEST_CACHE_MIB, info.file_size // MB)),
     )
 
 

@@ -7,14 +7,16 @@ import random
 
 import pytest
 from training.data import calculator, lookup
-from training.data.invented import draw as draw_call
 from training.data.mixture import batches
+from training.data.newtools import archetypes, offer
 from training.data.phrasing import ASKING, COMMANDING, Source, is_held_out
-from training.data.plans import draw_request, draw_tools, planner_sample
+from training.data.plans import draw_bench, draw_request, planner_sample
 from training.data.sample import Sample
 from training.data.words import Words
 
+from llmlab.events import PlannedStep
 from llmlab.tools.builtin.arithmetic import evaluate
+from llmlab.workflows.chat.check import find_problem
 from llmlab.workflows.chat.prompting import parse_plan_text
 
 
@@ -41,10 +43,10 @@ def test_plans_are_read_back_and_use_only_listed_tools(split):
     rng = random.Random(7)
     source, words = Source(rng, split), Words(rng)
     for _ in range(300):
-        tools, calls = draw_tools(source, words)
-        request = draw_request(source, words, tools, calls)
-        plan = parse_plan_text(planner_sample(request, tools).answer)
-        names = {tool.name for tool in tools}
+        bench = draw_bench(source, words)
+        request = draw_request(source, words, bench)
+        plan = parse_plan_text(planner_sample(request, bench.tools).answer)
+        names = {tool.name for tool in bench.tools}
         assert all(step["tool"] in names | {None} for step in plan["steps"])
         assert [step["args"] for step in plan["steps"]] == [step.args for step in request.steps]
 
@@ -95,12 +97,39 @@ def test_copied_arguments_stand_in_the_request(make):
         assert argument in message
 
 
-def test_values_for_new_tools_stand_in_the_request():
-    rng = random.Random(4)
-    for _ in range(300):
-        call = draw_call(Source(rng), Words(rng))
-        assert set(call.step.args) == set(call.tool.parameters["properties"])
-        assert all(str(value) in call.message for value in call.step.args.values())
+def test_the_products_own_check_finds_nothing_in_a_plan_of_the_training_data():
+    rng = random.Random(8)
+    source, words = Source(rng), Words(rng)
+    found = []
+    for _ in range(400):
+        bench = draw_bench(source, words)
+        request = draw_request(source, words, bench)
+        steps = [
+            PlannedStep(tool=step.tool, args=step.args, instruction=step.instruction)
+            for step in request.steps
+        ]
+        found.append(find_problem(steps, bench.tools, request.message, request.history))
+    assert sum(problem is not None for problem in found) < 12, list(filter(None, found))
+
+
+def test_a_repair_answers_what_the_check_says_of_a_spoilt_plan():
+    repairs = [sample for sample in samples(9, 400) if sample.kind == "plan-repair"]
+    assert len(repairs) > 20
+    for sample in repairs:
+        assert sample.messages[-2]["content"] != sample.answer
+        assert sample.messages[-1]["content"].startswith("That was not a usable plan: ")
+
+
+def test_the_corpus_can_be_read_and_every_wording_filled():
+    source = Source(random.Random(5))
+    words = Words(source.rng)
+    for archetype in (*archetypes("train"), *archetypes("held_out")):
+        one = offer(source, words, archetype)
+        for _ in archetype.wordings:
+            message, step = one.request(source, words)
+            assert "{" not in message, (archetype.names, message)
+            missing = set(one.tool.parameters["required"]) - set(step.args)
+            assert not missing, (archetype.names, message, missing)
 
 
 def test_held_out_phrasings_are_never_trained():
