@@ -70,9 +70,9 @@ def single(source: Source, words: Words, kind: str, *, zones: bool = False) -> R
         kind: Which file of the corpus.
         zones: Whether the clock takes a time zone.
     """
-    block = drawn(source.rng, f"plans/one_{kind}.txt")
+    block = drawn(source.rng, f"plans/one_{kind}*.txt")
     while "timezone" in block.head and not zones:
-        block = drawn(source.rng, f"plans/one_{kind}.txt")
+        block = drawn(source.rng, f"plans/one_{kind}*.txt")
     return _known(source, words, block, {"plain": "none", "clock": "datetime"}.get(kind, kind))
 
 
