@@ -13,7 +13,9 @@ Messages = list[dict[str, str]]
 _PROMPTS = Path(__file__).parent / "roles" / "prompts"
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})[ \t]*([^\n`]*)$")
 _NAMED = re.compile(r"(?:file(?:name)?|path|title)\s*[=:]\s*[\"']?([^\s\"']+)", re.IGNORECASE)
-_COMMENT = re.compile(r"^\s*(?:#|//|--|<!--)\s*(?:file(?:name)?:\s*)?(\S+?)\s*(?:-->)?\s*$", re.I)
+_COMMENT = re.compile(
+    r"^\s*(?:#|//|--|<!--)\s*(?:file(?:name)?:\s*)?(\S+?)\s*(?:-->)?\s*$", re.IGNORECASE
+)
 _PATH = re.compile(r"(?:[\w.\-]*[\\/])*[\w.\-]*(?:\.\w+|Dockerfile|Makefile|LICENSE)")
 _LABEL = re.compile(r"^(?:#+|[-*]|\d+[.)])?\s*(?:file(?:name)?\s*:)?\s*", re.IGNORECASE)
 
