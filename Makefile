@@ -9,7 +9,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 ARGS ?=
-MINUTES ?= 75
+MINUTES ?=
 
 # The first of these that is new enough makes the virtual environment; PYTHON=... overrides.
 CANDIDATES := python3 python3.13 python3.12 python3.11
@@ -62,8 +62,8 @@ bench: $(VENV)/.installed-dev ## Measure start, cache, gateway and model loading
 # Torch comes into an environment of its own: nothing else here needs it.
 TRAIN := .venv-train
 
-lab-mini: $(TRAIN)/.installed ## Train lab-mini, the built-in demo model: make lab-mini MINUTES=75
-	PYTHONPATH=src $(TRAIN)/bin/python -m training.run --minutes $(MINUTES) $(ARGS)
+lab-mini: $(TRAIN)/.installed ## Train lab-mini, the built-in demo model: make lab-mini MINUTES=60
+	PYTHONPATH=src $(TRAIN)/bin/python -m training.run $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
 $(TRAIN)/.installed: training/requirements.txt $(VENV)/.installed
 	@echo "· installing PyTorch into $(TRAIN) (once)"

@@ -58,7 +58,7 @@ class TrainConfig:
     """
 
     seed: int = 1
-    steps: int = 6000
+    steps: int = 4600
     minutes: float | None = None
     tokens: int = 6144
     row_tokens: int = 768
@@ -69,4 +69,4 @@ class TrainConfig:
     decay: float = 0.45
     context_weight: float = 0.1
     checkpoint_seconds: float = 120.0
-    word_merges: int = 800
+    word_merges: int = 700

@@ -68,7 +68,7 @@ _SHORT: Sequence[tuple[float, Maker]] = (
     (0.05, _each(verdict_sample)),
 )
 _LONG: Sequence[tuple[float, Maker]] = (
-    (0.6, lambda source, words, size: [team_sample(source, words)]),
-    (0.25, long_planner_batch),
-    (0.15, lambda source, words, size: [long_composer_sample(source, words)]),
+    (0.7, lambda source, words, size: [team_sample(source, words)]),
+    (0.2, long_planner_batch),
+    (0.1, lambda source, words, size: [long_composer_sample(source, words)]),
 )

@@ -66,7 +66,7 @@ def named(text: str, name: str) -> str:
 @cache
 def tasks() -> tuple[Task, ...]:
     """All tasks of the corpus, in a fixed order."""
-    return tuple(read_task(path.read_text("utf-8")) for path in sorted(_FOLDER.glob("*.task")))
+    return tuple(read_task(path.read_text("utf-8")) for path in sorted(_FOLDER.glob("*.txt")))
 
 
 def read_task(text: str) -> Task:

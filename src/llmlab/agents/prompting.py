@@ -1,126 +1,144 @@
-"""What each role of the team is asked, and the files that are read from an answer."""
+"""Renders the prompts of the software team's roles, and reads files out of their answers.
+
+Fixed words come first and any instruction-following model can stand behind them.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from importlib.resources import files
+from pathlib import PurePosixPath
+from string import Template
 
-Files = Sequence[tuple[str, str]]
-Messages = list[dict[str, str]]
+ChatMessages = list[dict[str, str]]
+ProjectFiles = Sequence[tuple[str, str]]
 
-_PROMPTS = Path(__file__).parent / "roles" / "prompts"
-_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})[ \t]*([^\n`]*)$")
-_NAMED = re.compile(r"(?:file(?:name)?|path|title)\s*[=:]\s*[\"']?([^\s\"']+)", re.IGNORECASE)
-_COMMENT = re.compile(
-    r"^\s*(?:#|//|--|<!--)\s*(?:file(?:name)?:\s*)?(\S+?)\s*(?:-->)?\s*$", re.IGNORECASE
+_FENCE = re.compile(
+    r"^[ \t]*(`{3,}|~{3,})[ \t]*([^\n`]*)\n(.*?)^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE
 )
-_PATH = re.compile(r"(?:[\w.\-]*[\\/])*[\w.\-]*(?:\.\w+|Dockerfile|Makefile|LICENSE)")
-_LABEL = re.compile(r"^(?:#+|[-*]|\d+[.)])?\s*(?:file(?:name)?\s*:)?\s*", re.IGNORECASE)
+_NAME = r"(?P<name>[\w./\\~:@+-]*[\w]+(?:\.[\w+-]+)+|[\w./-]*(?:Dockerfile|Makefile|LICENSE))"
+# A name after the language, in a first comment, or in the line above the block.
+_IN_FENCE = re.compile(
+    rf"(?:^|[\s:])(?:(?:file|filename|path|title)\s*[=:]\s*)?[\"']?{_NAME}[\"']?"
+)
+_IN_COMMENT = re.compile(
+    rf"\A(?:#|//|--|<!--|;)[ \t]*(?:file(?:name)?[ \t]*:?[ \t]*)?{_NAME}[ \t]*(?:-->)?[ \t]*\n"
+)
+_ABOVE = re.compile(
+    rf"^[ \t]*(?:[#>*-]+[ \t]*|\d+[.)][ \t]*)*(?:file(?:name)?[ \t]*:?[ \t]*)?"
+    rf"[*_`\"']*{_NAME}[*_`\"']*[ \t]*:?[*_`]*[ \t]*$",
+    re.IGNORECASE,
+)
 
 
-def product_owner_messages(task: str) -> Messages:
+def product_owner_messages(task: str) -> ChatMessages:
     """Asks for user stories with acceptance criteria."""
     return _asked("product_owner", f"Task: {task}")
 
 
-def developer_messages(task: str, stories: str) -> Messages:
-    """Asks for code and tests, as files."""
-    return _asked("developer", f"Task: {task}\n\n{stories.strip()}")
+def developer_messages(task: str, stories: str) -> ChatMessages:
+    """Asks for the program and its tests."""
+    return _asked("developer", f"Task: {task}\nStories:\n{stories}")
 
 
-def reviewer_messages(task: str, files: Files) -> Messages:
-    """Asks for review notes."""
-    return _asked("reviewer", f"Task: {task}\n\n{files_text(files)}")
+def reviewer_messages(task: str, project: ProjectFiles) -> ChatMessages:
+    """Asks for review notes on the files, given as (path, content)."""
+    return _asked("reviewer", f"Task: {task}\nFiles:\n{files_text(project)}")
 
 
-def devops_messages(task: str, files: Files) -> Messages:
-    """Asks for a Dockerfile and a CI file."""
-    return _asked("devops", f"Task: {task}\n\n{files_text(files)}")
+def devops_messages(task: str, project: ProjectFiles) -> ChatMessages:
+    """Asks for a Dockerfile and a CI file, given the files as (path, content)."""
+    return _asked("devops", f"Task: {task}\nFiles:\n{files_text(project)}")
 
 
-def writer_messages(task: str, files: Files) -> Messages:
-    """Asks for a README."""
-    return _asked("writer", f"Task: {task}\n\n{files_text(files)}")
+def writer_messages(task: str, project: ProjectFiles) -> ChatMessages:
+    """Asks for a README, given the files as (path, content)."""
+    return _asked("writer", f"Task: {task}\nFiles:\n{files_text(project)}")
 
 
-def repair_messages(task: str, files: Files, problem: str) -> Messages:
-    """Asks the developer for the files again, after their tests failed."""
-    text = f"Task: {task}\n\n{files_text(files)}\n\nThe tests fail:\n{problem.strip()}\n\n"
-    return _asked("developer", text + "Write all files again, without this mistake.")
+def repair_messages(asked: ChatMessages, answer: str, problem: str) -> ChatMessages:
+    """Asks the developer once more.
+
+    Args:
+        asked: The messages that were answered badly.
+        answer: That answer.
+        problem: What its tests said.
+    """
+    again = Template(_prompt("repair")).safe_substitute(problem=problem)
+    return [*asked, {"role": "assistant", "content": answer}, _user(again)]
 
 
-def files_text(files: Files) -> str:
-    """Files as fenced blocks with their names: the form in which roles write and read them."""
-    return "\n\n".join(
-        f"```{language(path)} file={path}\n{content.strip()}\n```" for path, content in files
-    )
-
-
-def language(path: str) -> str:
-    """The word that opens the fence of a file."""
-    name = PurePosixPath(path)
-    known = {".py": "python", ".yml": "yaml", ".yaml": "yaml", ".md": "markdown"}
-    return known.get(name.suffix, name.name.lower() if not name.suffix else name.suffix[1:])
+def files_text(project: ProjectFiles) -> str:
+    """Files as fenced blocks, in the form that roles are asked to answer in."""
+    return "\n".join(_block(path, content) for path, content in project)
 
 
 def parse_files(text: str) -> list[tuple[str, str]]:
-    """The named files in an answer; blocks without a name are left out, the last of a name wins.
+    """Reads the files out of an answer, tolerantly.
+
+    The name of a file may stand after the language, in a first comment or in the line above its
+    block. Blocks without a name are passed over; of blocks with the same name the last counts.
+
+    Returns:
+        (relative path, content) in the order of first mention.
 
     Raises:
-        ValueError: A name is absolute or leaves the folder.
+        ValueError: A path leaves the project's folder, or there is no named block at all.
     """
-    files: dict[str, str] = {}
-    lines, at = text.splitlines(), 0
-    while at < len(lines):
-        opened = _FENCE.match(lines[at])
-        if not opened:
-            at += 1
-            continue
-        before = next((line for line in reversed(lines[:at]) if line.strip()), "")
-        end = _end(lines, at + 1, opened[1])
-        body = lines[at + 1 : end]
-        path, body = _named(opened[2], before, body)
-        if path:
-            files[_safe(path)] = "\n".join(body).strip("\n") + "\n"
-        at = end + 1
-    return list(files.items())
+    found: dict[str, str] = {}
+    for match in _FENCE.finditer(text.rpartition("</think>")[2]):
+        content = match[3]
+        name = _named(match[2], content, match.string[: match.start()])
+        if name is not None:
+            found[_safe(name)] = _IN_COMMENT.sub("", content, count=1)
+    if not found:
+        raise ValueError("the answer has no fenced block with a file name")
+    return list(found.items())
 
 
-def _end(lines: Sequence[str], start: int, fence: str) -> int:
-    """Index of the line that closes the block; the end of the text if none does."""
-    for at in range(start, len(lines)):
-        line = lines[at].strip()
-        if line.startswith(fence) and not line.strip(fence[0]):
-            return at
-    return len(lines)
+def _named(info: str, content: str, before: str) -> str | None:
+    language, _, rest = info.strip().partition(" ")
+    line_above = before.rstrip("\n").rpartition("\n")[2]
+    for match in (
+        _IN_FENCE.search(rest) if rest else _IN_FENCE.fullmatch(language.partition(":")[2]),
+        _IN_COMMENT.match(content),
+        _ABOVE.match(line_above),
+    ):
+        if match is not None:
+            return match["name"]
+    return None
 
 
-def _named(info: str, before: str, body: list[str]) -> tuple[str | None, list[str]]:
-    """A block's path, from its fence, its first line or the line before, and its content."""
-    if match := _NAMED.search(info):
-        return match[1], body
-    for word in re.split(r"[\s:]+", info)[1:] or [info]:
-        if _PATH.fullmatch(word):
-            return word, body
-    if body and (match := _COMMENT.match(body[0])) and _PATH.fullmatch(match[1]):
-        return match[1], body[1:]
-    label = _LABEL.sub("", before.strip().replace("**", "")).strip("`*: ")
-    return (label if _PATH.fullmatch(label) else None), body
+def _safe(name: str) -> str:
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:|~", name):
+        raise ValueError(f"the file {name!r} lies outside of the project")
+    return str(path)
 
 
-def _safe(path: str) -> str:
-    windows = PureWindowsPath(path)
-    if windows.drive or windows.root or ".." in windows.parts:
-        raise ValueError(f"the file name {path!r} leaves the folder of the project")
-    return str(PurePosixPath(*windows.parts))
+def _block(path: str, content: str) -> str:
+    body = content if content.endswith("\n") else f"{content}\n"
+    return f"```{_language(path)} file={path}\n{body}```"
 
 
-def _asked(role: str, content: str) -> Messages:
-    return [{"role": "system", "content": _prompt(role)}, {"role": "user", "content": content}]
+def _language(path: str) -> str:
+    endings = {".py": "python", ".yml": "yaml", ".yaml": "yaml", ".md": "markdown"}
+    if PurePosixPath(path).name == "Dockerfile":
+        return "dockerfile"
+    return endings.get(PurePosixPath(path).suffix, "text")
+
+
+def _asked(role: str, request: str) -> ChatMessages:
+    return [{"role": "system", "content": _prompt(role)}, _user(request)]
+
+
+def _user(content: str) -> dict[str, str]:
+    return {"role": "user", "content": content}
 
 
 @cache
-def _prompt(role: str) -> str:
-    return (_PROMPTS / f"{role}.txt").read_text(encoding="utf-8").strip()
+def _prompt(name: str) -> str:
+    path = files(__package__) / "roles" / "prompts" / f"{name}.txt"
+    return path.read_text(encoding="utf-8").strip()

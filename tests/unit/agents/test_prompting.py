@@ -7,11 +7,11 @@ import pytest
 from llmlab.agents.prompting import (
     developer_messages,
     devops_messages,
+    files_text,
     parse_files,
     product_owner_messages,
     repair_messages,
     reviewer_messages,
-    shown_files,
     writer_messages,
 )
 
@@ -27,9 +27,9 @@ def test_a_role_gets_its_own_words_and_then_the_task() -> None:
 
 def test_each_role_is_told_what_it_needs() -> None:
     assert "As a user" in developer_messages("t", "As a user")[1]["content"]
-    assert "print(1)" in reviewer_messages("t", PROJECT)[1]["content"]
-    for messages in (devops_messages("t", PROJECT), writer_messages("t", PROJECT)):
-        assert messages[1]["content"] == "Task: t\nFiles: app.py, test_app.py"
+    for ask in (reviewer_messages, devops_messages, writer_messages):
+        content = ask("t", PROJECT)[1]["content"]
+        assert content.startswith("Task: t\nFiles:\n```python file=app.py\nprint(1)\n```")
 
 
 def test_a_repair_carries_the_bad_answer_and_what_the_tests_said() -> None:
@@ -41,8 +41,8 @@ def test_a_repair_carries_the_bad_answer_and_what_the_tests_said() -> None:
 
 
 def test_files_that_are_shown_are_read_back() -> None:
-    assert parse_files(shown_files(PROJECT)) == PROJECT
-    assert parse_files(shown_files([("Dockerfile", "FROM python\n")])) == [
+    assert parse_files(files_text(PROJECT)) == PROJECT
+    assert parse_files(files_text([("Dockerfile", "FROM python\n")])) == [
         ("Dockerfile", "FROM python\n")
     ]
 
