@@ -11,17 +11,14 @@ from training.evaluate.cases import (
     generated_answers,
     generated_plans,
     handwritten_plans,
-    sealed_plans,
 )
 from training.evaluate.engine import Engine
 from training.evaluate.scoring import (
     Mark,
     mark_answers,
     mark_plans,
-    mark_sealed_compose,
-    mark_sealed_honest,
-    mark_sealed_kinds,
 )
+from training.evaluate.sealed import mark_sealed
 
 _SHIPPED = Path(__file__).resolve().parents[2] / "src/llmlab/models/builtin/lab-mini.gguf"
 _SEED = 20_000_003
@@ -41,10 +38,7 @@ def main() -> None:
         title = "trained phrasings, new values" if split == "train" else "held-out phrasings"
         report(title, marks, show=arguments.show)
     report("written by hand", mark_plans(engine, handwritten_plans()), show=arguments.show)
-    sealed = mark_plans(engine, sealed_plans())
-    sealed += mark_sealed_compose(engine) + mark_sealed_honest(engine)
-    sealed += mark_sealed_kinds(engine)
-    report("sealed", sealed, show=False)
+    report("sealed", mark_sealed(engine), show=False)
 
 
 def report(title: str, marks: Sequence[Mark], *, show: bool) -> None:

@@ -16,6 +16,7 @@ from training.data.native import native_batch
 from training.data.phrasing import Source, Split
 from training.data.plans import draw_bench, draw_request
 from training.data.sample import Sample
+from training.data.team import team_sample
 from training.data.toolbox import described
 from training.data.words import Words
 from training.evaluate.compare import FreeWords, Plan
@@ -81,6 +82,7 @@ def generated_answers(split: Split, seed: int, count: int) -> list[Sample]:
         lambda: native_batch(source, words, 1)[:1],
         lambda: [kind_sample(source, words)],
         lambda: [verdict_sample(source, words)],
+        lambda: [team_sample(source, words)],
     )
     return [sample for _ in range(count // len(makers)) for make in makers for sample in make()]
 
@@ -99,14 +101,11 @@ def sealed_plans() -> list[PlanCase]:
         PlanCase(
             name,
             row["message"],
-            [
-                PRODUCT_TOOLS[tool] if isinstance(tool, str) else _defined(tool)
-                for tool in row["tools"]
-            ],
+            _sealed_tools(row["tools"]),
             [_plan(plan) for plan in (row["plan"], *row.get("accept", ()))],
             free=row.get("free", {}),
         )
-        for name in ("one_tool", "two_three_steps", "unseen_tools")
+        for name in ("one_tool", "two_three_steps", "unseen_tools", "long")
         for row in sealed_rows(name)
     ]
 
@@ -115,6 +114,13 @@ def sealed_rows(name: str) -> Iterator[dict[str, Any]]:
     """The lines of one file of the sealed set."""
     with (SEALED / f"{name}.jsonl").open(encoding="utf-8") as lines:
         yield from map(json.loads, lines)
+
+
+def _sealed_tools(named: Any) -> list[ToolDescription]:
+    if isinstance(named, dict):
+        lists = json.loads((SEALED / "long_tools.json").read_text(encoding="utf-8"))
+        return [_defined(tool) for tool in lists[named["list"]]]
+    return [PRODUCT_TOOLS[tool] if isinstance(tool, str) else _defined(tool) for tool in named]
 
 
 def _tools(row: dict[str, Any]) -> list[ToolDescription]:

@@ -48,7 +48,7 @@ class Engine:
         request: dict[str, Any] = {
             "messages": list(messages),
             "temperature": 0,
-            "max_tokens": 400,
+            "max_tokens": 800,
             "cache_prompt": True,
         }
         if tools:

@@ -3,42 +3,29 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from llmlab.agents.prompting import parse_files
 from llmlab.workflows.chat.prompting import (
-    composer_messages,
     parse_plan_text,
     plan_from_tool_calls,
     plan_schema,
     planner_messages,
-    step_messages,
 )
 from llmlab.workflows.orchestrated.prompting import (
-    analyzer_messages,
     analyzer_schema,
-    parse_kind,
     parse_verdict,
     validator_schema,
 )
 from training.data import smalltalk
 from training.data.sample import Sample
-from training.evaluate.cases import PlanCase, sealed_rows
+from training.evaluate.cases import PlanCase
 from training.evaluate.compare import Plan, same_plan, same_tools
 from training.evaluate.engine import Engine
+from training.evaluate.programs import passes_tests
 
 _SCHEMAS = {"kind": analyzer_schema(), "verdict": validator_schema()}
-PLAIN_STEP = "Answer the user."
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
-_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
-_DECLINING = (
-    smalltalk.UNKNOWN,
-    smalltalk.NO_SUMS,
-    smalltalk.NO_WEB,
-    smalltalk.NO_CLOCK,
-    smalltalk.NO_ACTION,
-)
 
 
 @dataclass(frozen=True)
@@ -68,48 +55,9 @@ def mark_answers(engine: Engine, samples: Iterable[Sample]) -> list[Mark]:
     return [_mark_answer(engine, sample) for sample in samples]
 
 
-def mark_sealed_compose(engine: Engine) -> list[Mark]:
-    """Composed answers: what must and must not be in them."""
-    marks = []
-    for row in sealed_rows("compose"):
-        results = [(instruction, tool, output) for instruction, tool, output in row["results"]]
-        answer = _text(engine, composer_messages(row["message"], results))
-        needed = [[word] if isinstance(word, str) else word for word in row["must_contain"]]
-        right = all(any(_contains(answer, word) for word in group) for group in needed)
-        right = right and not any(_contains(answer, word) for word in row["must_not_contain"])
-        marks.append(Mark("compose", right, None, f"{row['message']} -> {answer}"))
-    return marks
-
-
-def mark_sealed_honest(engine: Engine) -> list[Mark]:
-    """Declines what it cannot do, answers what it can.
-
-    Any text that does not decline counts as an answer here; whether it fits is for a reader.
-    """
-    marks = []
-    for row in sealed_rows("honest"):
-        answer = _text(engine, step_messages(row["message"], PLAIN_STEP))
-        declines = answer.strip() in _DECLINING
-        right = declines == (row["expected"] == "decline")
-        marks.append(
-            Mark(f"honest-{row['expected']}", right, None, f"{row['message']} -> {answer}")
-        )
-    return marks
-
-
-def mark_sealed_kinds(engine: Engine) -> list[Mark]:
-    """What kind of request each message is."""
-    marks = []
-    for row in sealed_rows("kinds"):
-        text = _text(engine, analyzer_messages(row["message"]), analyzer_schema())
-        shown = f"{row['message']} -> {text}"
-        marks.append(Mark("kind", parse_kind(text) == row["kind"], None, shown))
-    return marks
-
-
 def _mark_plan(engine: Engine, case: PlanCase) -> Mark:
     messages = planner_messages(case.message, case.tools, case.history)
-    text = _text(engine, messages, plan_schema(case.tools))
+    text = asked(engine, messages, plan_schema(case.tools))
     try:
         plan = _steps(parse_plan_text(text))
     except ValueError:
@@ -129,17 +77,40 @@ def _mark_answer(engine: Engine, sample: Sample) -> Mark:
     if sample.kind == "verdict":
         right = parse_verdict(answer).ok == parse_verdict(sample.answer).ok
         return Mark(sample.kind, right, None, shown)
+    if sample.kind == "team-code":
+        right = same_program(answer, sample.answer) and runs(answer)
+        return Mark(sample.kind, right, None, shown)
     works = (smalltalk.JOKES, smalltalk.STORIES, smalltalk.POEMS)
     same_art = any(answer in group and sample.answer in group for group in works)
     return Mark(sample.kind, same_art or answer == sample.answer, None, shown)
 
 
-def _text(
+def asked(
     engine: Engine,
     messages: Sequence[dict[str, str]],
     schema: dict[str, object] | None = None,
 ) -> str:
-    return str(engine.reply(messages, schema=schema)["content"])
+    """The text that the model answers; empty if the prompt is too long for it."""
+    try:
+        return str(engine.reply(messages, schema=schema)["content"])
+    except RuntimeError:
+        return ""
+
+
+def runs(answer: str) -> bool:
+    """Whether the files of an answer pass their own tests."""
+    try:
+        return passes_tests(parse_files(answer))
+    except ValueError:
+        return False
+
+
+def same_program(answer: str, wanted: str) -> bool:
+    """Whether an answer has the program (not necessarily the tests) that is wanted."""
+    try:
+        return parse_files(answer)[0] == parse_files(wanted)[0]
+    except ValueError:
+        return False
 
 
 def _called(message: dict[str, object]) -> Plan:
@@ -156,10 +127,3 @@ def _called_text(answer: str) -> Plan:
 
 def _steps(plan: dict[str, list[dict[str, object]]]) -> Plan:
     return [(step["tool"], step["args"]) for step in plan["steps"]]  # type: ignore[misc]
-
-
-def _contains(text: str, wanted: str) -> bool:
-    text, wanted = _THOUSANDS.sub("", text.lower()), _THOUSANDS.sub("", wanted.lower())
-    if _NUMBER.fullmatch(wanted):
-        return any(float(number) == float(wanted) for number in _NUMBER.findall(text))
-    return wanted in text

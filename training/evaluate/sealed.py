@@ -1,0 +1,109 @@
+"""The sealed set: what is asked, and how its answers are counted (see `sealed/README.md`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from llmlab.agents.prompting import developer_messages, files_text
+from llmlab.workflows.chat.prompting import composer_messages, step_messages
+from llmlab.workflows.orchestrated.prompting import (
+    analyzer_messages,
+    analyzer_schema,
+    parse_kind,
+    parse_verdict,
+    validator_messages,
+    validator_schema,
+)
+from training.data import smalltalk
+from training.data.team import Task, named, tasks
+from training.evaluate.cases import sealed_plans, sealed_rows
+from training.evaluate.engine import Engine
+from training.evaluate.scoring import Mark, asked, mark_plans, runs, same_program
+
+_PLAIN_STEP = "Answer the user."
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
+_DECLINING = (
+    smalltalk.UNKNOWN,
+    smalltalk.NO_SUMS,
+    smalltalk.NO_WEB,
+    smalltalk.NO_CLOCK,
+    smalltalk.NO_ACTION,
+)
+
+
+def mark_sealed(engine: Engine) -> list[Mark]:
+    """All files of the sealed set."""
+    marks = mark_plans(engine, sealed_plans())
+    for name in ("compose", "long_compose"):
+        marks += _compose(engine, name)
+    for mark in (_honest, _kinds, _verdicts, _team):
+        marks += mark(engine)
+    return marks
+
+
+def _compose(engine: Engine, name: str) -> Iterator[Mark]:
+    """Composed answers: what must and must not be in them."""
+    for row in sealed_rows(name):
+        answer = asked(engine, composer_messages(row["message"], _results(row)))
+        needed = [[word] if isinstance(word, str) else word for word in row["must_contain"]]
+        right = all(any(_contains(answer, word) for word in group) for group in needed)
+        right = right and not any(_contains(answer, word) for word in row["must_not_contain"])
+        yield Mark(name, right, None, f"{row['message']} -> {answer}")
+
+
+def _honest(engine: Engine) -> Iterator[Mark]:
+    """Declines what it cannot do, answers what it can.
+
+    Any text that does not decline counts as an answer here; whether it fits is for a reader.
+    """
+    for row in sealed_rows("honest"):
+        answer = asked(engine, step_messages(row["message"], _PLAIN_STEP))
+        declines = answer.strip() in _DECLINING
+        right = declines == (row["expected"] == "decline")
+        yield Mark(f"honest-{row['expected']}", right, None, f"{row['message']} -> {answer}")
+
+
+def _kinds(engine: Engine) -> Iterator[Mark]:
+    """What kind of request each message is."""
+    for row in sealed_rows("kinds"):
+        text = asked(engine, analyzer_messages(row["message"]), analyzer_schema())
+        yield Mark("kind", parse_kind(text) == row["kind"], None, f"{row['message']} -> {text}")
+
+
+def _verdicts(engine: Engine) -> Iterator[Mark]:
+    """Good answers that are let through, and bad ones that are caught."""
+    for row in sealed_rows("verdicts"):
+        messages = validator_messages(row["message"], row["answer"], _results(row))
+        text = asked(engine, messages, validator_schema())
+        kind = "verdict-good" if row["ok"] else "verdict-bad"
+        try:
+            right = parse_verdict(text).ok == row["ok"]
+        except ValueError:
+            right = False
+        yield Mark(kind, right, None, f"{row['message']} -> {text}")
+
+
+def _team(engine: Engine) -> Iterator[Mark]:
+    """Programs that run, pass their tests and are what was asked for, from the task's stories."""
+    by_title = {task.title: task for task in tasks()}
+    for row in sealed_rows("team"):
+        task: Task = by_title[row["title"]]
+        name = row.get("name", task.names[0])
+        messages = developer_messages(row["task"], named(task.stories, name))
+        answer = asked(engine, messages)
+        wanted = same_program(answer, files_text(task.files(name)))
+        yield Mark("team-code", wanted and runs(answer), None, f"{row['task']} -> {answer}")
+
+
+def _results(row: dict[str, Any]) -> Sequence[tuple[str, str | None, str]]:
+    return [(instruction, tool, output) for instruction, tool, output in row["results"]]
+
+
+def _contains(text: str, wanted: str) -> bool:
+    text, wanted = _THOUSANDS.sub("", text.lower()), _THOUSANDS.sub("", wanted.lower())
+    if _NUMBER.fullmatch(wanted):
+        return any(float(number) == float(wanted) for number in _NUMBER.findall(text))
+    return wanted in text
