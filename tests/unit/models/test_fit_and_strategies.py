@@ -8,7 +8,7 @@ import pytest
 from llmlab.engines.gguf import GgufInfo, inspect_gguf
 from llmlab.errors import InvalidRequestError
 from llmlab.models.fit import ENGINE_BYTES, estimate_bytes, fit_options, key_value_bytes
-from llmlab.models.hardware import GB
+from llmlab.models.hardware import GB, MB
 from llmlab.models.strategies import launch_options
 from llmlab.settings import Settings
 
@@ -56,6 +56,14 @@ def test_small_and_embedding_models_embed(info: GgufInfo, tiny_file: Path) -> No
     assert not launch_options("standard", info, SETTINGS).embeddings
     pooled = dataclasses.replace(info, pooling=True)
     assert launch_options("standard", pooled, SETTINGS).embeddings
+
+
+@pytest.mark.parametrize(("size", "mebibytes"), [(5 * MB, 8), (20 * MB, 20), (4 * GB, 64)])
+def test_earlier_conversations_take_no_more_than_the_weights(
+    info: GgufInfo, size: int, mebibytes: int
+) -> None:
+    model = dataclasses.replace(info, file_size=size)
+    assert launch_options("standard", model, SETTINGS).cache_mib == mebibytes
 
 
 def test_options_can_be_replaced_by_name(info: GgufInfo) -> None:
