@@ -91,7 +91,7 @@ def _token_type(token: str) -> gguf.TokenType:
 
 
 def _add_tensor(writer: gguf.GGUFWriter, name: str, tensor: Tensor) -> None:
-    values: NDArray[np.float32] = tensor.detach().float().numpy()
+    values: NDArray[np.float32] = tensor.detach().float().cpu().numpy()
     if values.ndim == 1:
         writer.add_tensor(name, values)
         return

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from training.config import TrainConfig
+from training.config import RECIPES, TrainConfig
 from training.export import NAME, export
 from training.model import LabMini
 from training.tokenizer import Vocabulary
@@ -28,10 +28,13 @@ def main() -> None:
     """Parses the arguments and runs the stages."""
     arguments = _parser().parse_args()
     torch.set_num_threads(arguments.threads)
-    config = replace(
-        TrainConfig(), seed=arguments.seed, steps=arguments.steps, minutes=arguments.minutes
-    )
-    stage = load(arguments.folder) if arguments.export_only else train(config, arguments.folder)
+    shape, config = RECIPES[arguments.recipe]
+    steps = arguments.steps or config.steps
+    config = replace(config, seed=arguments.seed, steps=steps, minutes=arguments.minutes)
+    if arguments.export_only:
+        stage = load(shape, arguments.folder)
+    else:
+        stage = train(shape, config, arguments.folder, _device(arguments.device))
     ship(*stage, arguments.output)
 
 
@@ -57,14 +60,20 @@ def ship(model: LabMini, vocabulary: Vocabulary, output: Path) -> None:
     print(f"{path}: {card['bytes']} bytes, sha256 {card['sha256']}")
 
 
+def _device(named: str | None) -> torch.device:
+    return torch.device(named or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=_ROOT / "training/out")
     parser.add_argument("--output", type=Path, default=SHIPPED)
     parser.add_argument("--seed", type=int, default=TrainConfig.seed)
-    parser.add_argument("--steps", type=int, default=TrainConfig.steps)
+    parser.add_argument("--recipe", choices=RECIPES, default="small")
+    parser.add_argument("--steps", type=int, help="another number than the recipe's")
     parser.add_argument("--minutes", type=float, help="wall-clock budget of the training")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--device", help="cpu or cuda; the GPU if there is one")
     parser.add_argument(
         "--export-only", action="store_true", help="export the newest checkpoint, train nothing"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -53,12 +53,14 @@ def learn_vocabulary(config: TrainConfig) -> Vocabulary:
     return learn((*texts, *heads), config.word_merges)
 
 
-def train(config: TrainConfig, folder: Path) -> tuple[LabMini, Vocabulary]:
+def train(
+    shape: ModelConfig, config: TrainConfig, folder: Path, device: torch.device
+) -> tuple[LabMini, Vocabulary]:
     """Trains, or goes on with the run in `folder`, until its steps or minutes are used up."""
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = _vocabulary(config, folder)
     torch.manual_seed(config.seed)
-    model = LabMini(ModelConfig(len(vocabulary.tokens)))
+    model = LabMini(replace(shape, vocabulary=len(vocabulary.tokens))).to(device)
     optimizers = _optimizers(model, config)
     progress = _resume(folder, model, optimizers)
     compiled = torch.compile(model, dynamic=False)
@@ -66,7 +68,8 @@ def train(config: TrainConfig, folder: Path) -> tuple[LabMini, Vocabulary]:
     while progress.share(config) < 1:
         started = time.monotonic()
         _set_rate(optimizers, config, progress)
-        loss = _step(compiled, optimizers, step_rows(vocabulary, config, progress.step), config)
+        rows = step_rows(vocabulary, config, progress.step)
+        loss = _step(compiled, optimizers, rows, device)
         progress.step += 1
         progress.seconds += time.monotonic() - started
         if progress.step % _LOG_EVERY == 0:
@@ -78,11 +81,12 @@ def train(config: TrainConfig, folder: Path) -> tuple[LabMini, Vocabulary]:
     return model, vocabulary
 
 
-def load(folder: Path) -> tuple[LabMini, Vocabulary]:
+def load(shape: ModelConfig, folder: Path) -> tuple[LabMini, Vocabulary]:
     """The model of the newest checkpoint in `folder`."""
     vocabulary = Vocabulary.load(folder / "vocabulary.json")
-    model = LabMini(ModelConfig(len(vocabulary.tokens)))
-    model.load_state_dict(torch.load(folder / "checkpoint.pt", weights_only=True)["model"])
+    model = LabMini(replace(shape, vocabulary=len(vocabulary.tokens)))
+    state = torch.load(folder / "checkpoint.pt", weights_only=True, map_location="cpu")
+    model.load_state_dict(state["model"])
     return model, vocabulary
 
 
@@ -119,14 +123,15 @@ def _set_rate(
 
 
 def _step(
-    model: Any, optimizers: list[torch.optim.Optimizer], rows: Rows, config: TrainConfig
+    model: Any, optimizers: list[torch.optim.Optimizer], rows: Rows, device: torch.device
 ) -> float:
-    tokens, targets = torch.from_numpy(rows.tokens), torch.from_numpy(rows.targets)
-    weights = torch.from_numpy(rows.weights)
-    documents, branches = torch.from_numpy(rows.documents), torch.from_numpy(rows.branches)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    names = ("tokens", "targets", "weights", "positions", "documents", "branches")
+    tokens, targets, weights, positions, documents, branches = (
+        torch.from_numpy(getattr(rows, name)).to(device) for name in names
+    )
+    with torch.autocast(device.type, dtype=torch.bfloat16):
         mask = additive(branch_mask(documents, branches))
-        logits = model(tokens, torch.from_numpy(rows.positions), mask)
+        logits = model(tokens, positions, mask)
     loss = _loss(logits, targets, weights)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(
@@ -162,7 +167,8 @@ def _resume(folder: Path, model: LabMini, optimizers: list[torch.optim.Optimizer
     path = folder / "checkpoint.pt"
     if not path.exists():
         return Progress()
-    state = torch.load(path, weights_only=True)
+    device = next(model.parameters()).device
+    state = torch.load(path, weights_only=True, map_location=device)
     model.load_state_dict(state["model"])
     for optimizer, stored in zip(optimizers, state["optimizers"], strict=True):
         optimizer.load_state_dict(stored)

@@ -46,7 +46,9 @@ def report(title: str, marks: Sequence[Mark], *, show: bool) -> None:
     print(f"\n## {title}\n\n| kind | cases | right % | right tools % |\n|---|---|---|---|")
     by_kind: dict[str, list[Mark]] = defaultdict(list)
     for mark in marks:
-        by_kind[mark.kind].append(mark)
+        # "one_tool/browser" counts for "one_tool" too.
+        for kind in {mark.kind, mark.kind.partition("/")[0]}:
+            by_kind[kind].append(mark)
     for kind, members in sorted(by_kind.items()):
         tools = [mark.tool_right for mark in members if mark.tool_right is not None]
         tool_share = f"{_percent(tools)}" if tools else ""

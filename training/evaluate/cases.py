@@ -99,7 +99,7 @@ def sealed_plans() -> list[PlanCase]:
     """The sealed set's plans; only scores of it are looked at."""
     return [
         PlanCase(
-            name,
+            f"{name}/{row['plan'][0]['tool'] or 'none'}" if name == "one_tool" else name,
             row["message"],
             _sealed_tools(row["tools"]),
             [_plan(plan) for plan in (row["plan"], *row.get("accept", ()))],

@@ -1,5 +1,7 @@
 """The training itself, for a few steps of a tiny model; needs PyTorch."""
 
+from dataclasses import replace
+
 import pytest
 
 pytestmark = pytest.mark.torch
@@ -45,7 +47,7 @@ def test_packed_branches_give_the_logits_of_separate_conversations(torch):
     from training.model import LabMini, additive, branch_mask
 
     torch.manual_seed(0)
-    model = LabMini(ModelConfig(vocabulary=32, width=32, layers=2, hidden=64)).eval()
+    model = LabMini(ModelConfig(vocabulary=32, width=32, layers=2, heads=4, hidden=64)).eval()
     head, first, second = [1, 2, 3], [4, 5], [6, 7, 8]
 
     def logits(tokens, positions, branches):
@@ -62,7 +64,7 @@ def test_targets_and_weights_follow_the_answer(vocabulary):
     from training.config import TrainConfig
     from training.packing import step_rows
 
-    config = TrainConfig(rows=2, row_tokens=512)
+    config = TrainConfig(tokens=1024, row_tokens=512)
     rows = step_rows(vocabulary, config, step=3)
     assert rows.tokens.shape == rows.weights.shape == (2, 512)
     again = step_rows(vocabulary, config, step=3)
@@ -70,6 +72,27 @@ def test_targets_and_weights_follow_the_answer(vocabulary):
     inner = rows.weights[:, :-1] > 0
     assert (rows.targets[:, :-1][inner] == rows.tokens[:, 1:][inner]).all()
     assert {round(float(weight), 2) for weight in set(rows.weights.flat)} == {0.0, 0.1, 1.0}
+
+
+# PyTorch's compiler uses what PyTorch itself has deprecated.
+@pytest.mark.filterwarnings("ignore:.*torch:DeprecationWarning")
+def test_a_run_that_is_taken_up_again_ends_where_an_unbroken_one_does(torch, vocabulary, tmp_path):
+    from training.config import ModelConfig, TrainConfig
+    from training.train import train
+
+    shape = ModelConfig(width=32, layers=1, heads=2, kv_heads=1, hidden=32)
+    # A rate that stays the same, since it follows the share of all steps.
+    short = TrainConfig(tokens=512, row_tokens=512, warmup=1, decay=1e-9)
+
+    def weights(folder, *runs):
+        folder.mkdir()
+        vocabulary.save(folder / "vocabulary.json")
+        for steps in runs:
+            model, _ = train(shape, replace(short, steps=steps), folder, torch.device("cpu"))
+        return torch.cat([p.flatten() for p in model.parameters()])
+
+    broken, unbroken = weights(tmp_path / "a", 1, 3), weights(tmp_path / "b", 3)
+    assert torch.allclose(broken, unbroken, atol=1e-5)
 
 
 def test_export_loads_in_llama_cpp(torch, vocabulary, tmp_path):
