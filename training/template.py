@@ -34,7 +34,15 @@ CHAT_TEMPLATE = """
             {%- if parameters.required is defined and name not in parameters.required %}
                 {{- '?' }}
             {%- endif %}
-            {{- ': ' + (schema.type if schema.type is string else 'any') }}
+            {{- ': ' }}
+            {%- if schema.enum %}
+                {%- for choice in schema.enum %}
+                    {%- if not loop.first %}{{- ' | ' }}{%- endif %}
+                    {{- choice | tojson }}
+                {%- endfor %}
+            {%- else %}
+                {{- schema.type if schema.type is string else 'any' }}
+            {%- endif %}
         {%- endfor %}
         {{- '}' }}
     {%- endfor %}

@@ -17,6 +17,7 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
+import gguf
 from tokenizers import AddedToken, Regex, Tokenizer, models, pre_tokenizers
 
 from training.template import CALL_END, CALL_START, END, START
@@ -78,6 +79,14 @@ class Vocabulary:
         stored = json.loads(path.read_text(encoding="utf-8"))
         merges = tuple((left, right) for left, right in stored["merges"])
         return cls(tuple(stored["tokens"]), merges)
+
+    @classmethod
+    def of_gguf(cls, path: Path) -> Vocabulary:
+        """Reads the vocabulary out of an exported model."""
+        fields = gguf.GGUFReader(path).fields
+        merges = fields["tokenizer.ggml.merges"].contents()
+        pairs = tuple(tuple(merge.split(" ")) for merge in merges)
+        return cls(tuple(fields["tokenizer.ggml.tokens"].contents()), pairs)
 
     @cached_property
     def encoder(self) -> Tokenizer:
