@@ -58,7 +58,7 @@ class TrainConfig:
     """
 
     seed: int = 1
-    steps: int = 4600
+    steps: int = 4200
     minutes: float | None = None
     tokens: int = 6144
     row_tokens: int = 768

@@ -38,6 +38,11 @@ class Bench:
     offered: Sequence[Offered] = ()
     scenarios: Sequence[tuple[Scenario, dict[str, Offer]]] = ()
 
+    @property
+    def only_known(self) -> bool:
+        """Whether there is none but the four tools that lab-mini knows."""
+        return not self.offered and not self.scenarios
+
 
 def planner_batch(source: Source, words: Words, size: int) -> list[Sample]:
     """Samples that share one list of tools, so that their common prefix is computed once."""
@@ -91,15 +96,17 @@ def draw_request(source: Source, words: Words, bench: Bench) -> Request:
     makers: list[tuple[float, Maker]] = [
         (0.9, lambda: _plain(source, words, names)),
         (0.5, lambda: _beyond(source, words, names)),
-        (0.6, lambda: planned.single(source, words, "plain")),
     ]
+    if bench.only_known:
+        # Beside new tools, work that is "plain" elsewhere may be just what one of them does.
+        makers.append((0.6, lambda: planned.single(source, words, "plain")))
     share = 13.0 / max(6, len(bench.offered))
     makers += [(share, partial(_new, source, words, one)) for one in bench.offered]
     if bench.offered:
         makers.append((1.5, lambda: _several_new(source, words, bench)))
     for scenario, offers in bench.scenarios:
         makers.append((4.0, partial(planned.played, source, words, scenario, offers)))
-    makers += _known_makers(source, words, bench.tools)
+    makers += _known_makers(source, words, bench)
     (make,) = source.rng.choices([make for _, make in makers], [weight for weight, _ in makers])
     request = make()
     if source.chance(0.15 if request.kind == "none" else 0.22):
@@ -179,10 +186,8 @@ def _in_session(source: Source, words: Words, request: Request) -> Request:
     return replace(request, history=history)
 
 
-def _known_makers(
-    source: Source, words: Words, tools: Sequence[ToolDescription]
-) -> list[tuple[float, Maker]]:
-    names = {tool.name: tool for tool in tools}
+def _known_makers(source: Source, words: Words, bench: Bench) -> list[tuple[float, Maker]]:
+    names = {tool.name: tool for tool in bench.tools}
     makers: list[tuple[float, Maker]] = []
     if "calculator" in names:
         makers += [
@@ -190,11 +195,12 @@ def _known_makers(
             (0.4, lambda: chained.follow_up(source)),
         ]
     if "web_search" in names:
-        makers += [
-            (0.5, lambda: _single("search", *lookup.search(source, words))),
-            (2.0, lambda: planned.single(source, words, "search")),
-            (0.3, lambda: _knowledge_search(source, words)),
-        ]
+        makers.append((0.5, lambda: _single("search", *lookup.search(source, words))))
+        if bench.only_known:
+            makers += [
+                (2.0, lambda: planned.single(source, words, "search")),
+                (0.3, lambda: _knowledge_search(source, words)),
+            ]
     if "browser" in names:
         makers.append((0.6, lambda: _single("browser", *lookup.browse(source, words))))
         makers.append((1.4, lambda: planned.single(source, words, "browser")))
