@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from training.data.corpus import Block, blocks
+from training.data.lists import listed
 from training.data.numbers import Number
 from training.data.phrasing import Source
 from training.data.slots import Slots
@@ -23,6 +24,7 @@ _VENUES = ("museum", "library", "zoo", "pool", "theatre", "gallery", "tower", "c
 _EVENTS = ("festival", "marathon", "conference", "fair", "cup", "contest", "concert", "summit")
 _DISHES = ("cake", "soup", "pie", "salad", "stew", "curry", "bread", "casserole", "risotto")
 _SPECIES = ("fox", "lily", "owl", "frog", "fern", "beetle", "turtle", "orchid", "bat", "cactus")
+_MONTHS = listed("months")
 
 
 @dataclass(frozen=True)
@@ -56,22 +58,23 @@ def question_page(source: Source, words: Words, *, results: bool, filler: int = 
         filler: Number of sentences about other things.
     """
     block = source.rng.choice(blocks("pages/*.txt"))
-    name = _entity(source, words, block.head)
+    name = _entity(source, words, block)
     facts = _facts(block)
     count = min(len(facts), source.rng.choice((1, 2, 3, 3, 4, 5)))
     chosen = source.rng.sample(facts, count)
     wanted = chosen[0]
     sentences = [_stated(source, words, fact, name) for fact in chosen]
     answer = sentences[0]
-    if source.chance(0.4):
+    other_name = _entity(source, words, block)
+    if source.chance(0.4) and other_name != name:
         # The same property of something else has to be passed over.
-        sentences.append(_stated(source, words, wanted, _entity(source, words, block.head)))
+        sentences.append(_stated(source, words, wanted, other_name))
     if source.chance(0.3):
         sentences.append(words.sentence())
     for _ in range(filler):
         other = source.rng.choice(blocks("pages/*.txt"))
         fact = source.rng.choice(_facts(other))
-        sentences.append(_stated(source, words, fact, _entity(source, words, other.head)))
+        sentences.append(_stated(source, words, fact, _entity(source, words, other)))
     source.rng.shuffle(sentences)
     question = source.phrase(wanted.questions, {"e": name})
     layout = _results if results else _text
@@ -81,28 +84,72 @@ def question_page(source: Source, words: Words, *, results: bool, filler: int = 
 @cache
 def _facts(block: Block) -> list[_Fact]:
     facts = []
-    for asked, stated in zip(block.lines[::2], block.lines[1::2], strict=True):
+    lines = [line for line in block.lines if not line.startswith("! ")]
+    for asked, stated in zip(lines[::2], lines[1::2], strict=True):
         questions, statements = (tuple(line[2:].split(" | ")) for line in (asked, stated))
         facts.append(_Fact(questions, statements))
     return facts
 
 
 def _stated(source: Source, words: Words, fact: _Fact, name: str) -> str:
-    slots = Slots(source, words)
-    for slot, value in {
-        "e": name,
-        "made": words.made_up().capitalize(),
-        "zip": str(source.rng.randint(10000, 99999)),
-        "job": source.rng.choice(_JOBS),
-        "prog": source.rng.choice(_LANGUAGES),
-        "company": _company(source, words),
-    }.items():
-        slots.give(slot, Number(value, value))
-    text = slots.said(source.rng.choice(fact.statements))
+    slots = _slots(source, words)
+    slots.give("e", Number(name, name))
+    text = slots.said(source.choose(source.rng.choice(fact.statements)))
     return text[:1].upper() + text[1:]
 
 
-def _entity(source: Source, words: Words, kind: str) -> str:
+def _slots(source: Source, words: Words) -> Slots:
+    """Slots with the kinds of values that pages have beside those of requests."""
+    rng = source.rng
+    slots = Slots(source, words)
+    for slot, value in {
+        "made": words.made_up().capitalize(),
+        "zip": str(rng.randint(10000, 99999)),
+        "job": rng.choice(_JOBS),
+        "prog": rng.choice(_LANGUAGES),
+        "company": _company(source, words),
+        "hundred": str(rng.randint(100, 999)),
+        "clock": _clock(source),
+        "day": _day(source),
+        "adj": words.adjective(),
+        "cost": _cost(source),
+        "score": f"{rng.randint(0, 9)}{rng.choice('-:')}{rng.randint(0, 9)}",
+    }.items():
+        slots.give(slot, Number(value, value))
+    return slots
+
+
+def _clock(source: Source) -> str:
+    rng = source.rng
+    hour = rng.randint(1, 12)
+    forms = (f"{hour} {rng.choice(('am', 'pm'))}", f"{hour}:{rng.choice(('15', '30', '45'))} pm")
+    return rng.choice((*forms, f"{hour + 11}:{rng.randint(0, 59):02d}", f"{hour} o'clock"))
+
+
+def _day(source: Source) -> str:
+    rng = source.rng
+    day, month, year = rng.randint(1, 28), rng.choice(_MONTHS), rng.randint(2024, 2031)
+    return rng.choice((f"{day} {month}", f"{month} {day}, {year}", f"{day} {month} {year}"))
+
+
+def _cost(source: Source) -> str:
+    rng = source.rng
+    amount = rng.choice((str(rng.randint(2, 999)), f"{rng.randint(1, 9999):,}"))
+    cents = f"{rng.randint(1, 99)}.{rng.choice(('50', '90', '99', '20'))}"
+    forms = (f"${amount}", f"€{cents}", f"{cents} euros", f"{amount} dollars", f"£{amount}")
+    return rng.choice(forms)
+
+
+def _entity(source: Source, words: Words, block: Block) -> str:
+    """The name of something of a block's kind: by its `!` lines, or else by its head."""
+    lines = [line[2:] for line in block.lines if line.startswith("! ")]
+    names = [name for line in lines for name in line.split(" | ")]
+    if names:
+        return _slots(source, words).said(source.choose(source.rng.choice(names)))
+    return _named(source, words, block.head)
+
+
+def _named(source: Source, words: Words, kind: str) -> str:
     rng = source.rng
     made = words.made_up().capitalize()
     makers: dict[str, Callable[[], str]] = {
