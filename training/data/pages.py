@@ -92,13 +92,13 @@ def _facts(block: Block) -> list[_Fact]:
 
 
 def _stated(source: Source, words: Words, fact: _Fact, name: str) -> str:
-    slots = _slots(source, words)
+    slots = page_slots(source, words)
     slots.give("e", Number(name, name))
     text = slots.said(source.choose(source.rng.choice(fact.statements)))
     return text[:1].upper() + text[1:]
 
 
-def _slots(source: Source, words: Words) -> Slots:
+def page_slots(source: Source, words: Words) -> Slots:
     """Slots with the kinds of values that pages have beside those of requests."""
     rng = source.rng
     slots = Slots(source, words)
@@ -145,7 +145,7 @@ def _entity(source: Source, words: Words, block: Block) -> str:
     lines = [line[2:] for line in block.lines if line.startswith("! ")]
     names = [name for line in lines for name in line.split(" | ")]
     if names:
-        return _slots(source, words).said(source.choose(source.rng.choice(names)))
+        return page_slots(source, words).said(source.choose(source.rng.choice(names)))
     return _named(source, words, block.head)
 
 
