@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -26,7 +26,7 @@ from training.data.numbers import Number
 from training.data.pages import page_slots
 from training.data.phrasing import Source, polish
 from training.data.rough import roughened
-from training.data.slots import Slots
+from training.data.slots import SLOT, Slots
 from training.data.words import Words
 
 PATTERN = "results/*.txt"
@@ -107,7 +107,7 @@ def tool_result(source: Source, words: Words) -> ToolResult:
 def _text(source: Source, words: Words, kind: _Kind) -> tuple[str, str, str]:
     """A plain text; an order may get no more than a word."""
     slots = _slots(source, words, kind)
-    request = _asked(source, slots, kind.general + kind.orders)
+    request = _asked(source, slots, source.phrase_whole(kind.general + kind.orders))
     if not kind.general and source.chance(0.25):
         return request, source.rng.choice(_DONE), DONE
     text = slots.said(source.choose(source.rng.choice(kind.texts)))
@@ -121,7 +121,7 @@ def _text(source: Source, words: Words, kind: _Kind) -> tuple[str, str, str]:
 def _list(source: Source, words: Words, kind: _Kind) -> tuple[str, str, str]:
     """A list of short texts, perhaps empty."""
     slots = _slots(source, words, kind)
-    request = _asked(source, slots, kind.general)
+    request = _asked(source, slots, source.phrase_whole(kind.general))
     if source.chance(0.07):
         return request, source.rng.choice(_NOTHING), NOTHING
     rng = source.rng
@@ -145,9 +145,9 @@ def _one_field(source: Source, words: Words, kind: _Kind, wanted: _Field) -> tup
     """Fields, one of which is asked for; or records, and a field of the one that is named."""
     slots = _slots(source, words, kind)
     columns = _columns(source, kind, wanted, 6)
-    record = _record(source, slots, columns)
     template = source.phrase_whole(wanted.requests)
-    request = _asked(source, slots, [template])
+    request = _asked(source, slots, template)
+    record = _record(source, words, _shared(slots, kind, template), columns)
     name = next(name for item, name in columns if item is wanted)
     verb = "are" if _is_plural(name) else "is"
     sentence = f"The {_spaced(name)} {verb} {record[name]}."
@@ -156,10 +156,10 @@ def _one_field(source: Source, words: Words, kind: _Kind, wanted: _Field) -> tup
         return request, _object(source, words, record), sentence
     records, seen = [record], {slots.value(key).written}
     for _ in range(source.rng.choice((1, 1, 2, 3))):
-        others = _slots(source, words, kind)
-        if others.value(key).written not in seen:
-            seen.add(others.value(key).written)
-            records.append(_record(source, others, columns))
+        other = _shared(_slots(source, words, kind), kind, "")
+        if other[key].written not in seen:
+            seen.add(other[key].written)
+            records.append(_record(source, words, other, columns))
     source.rng.shuffle(records)
     return request, _records(source, records), sentence
 
@@ -168,14 +168,15 @@ def _all_fields(source: Source, words: Words, kind: _Kind) -> tuple[str, str, st
     """A few fields, all of which are told with their names."""
     slots = _slots(source, words, kind)
     columns = _columns(source, kind, source.rng.choice(kind.fields), 3)
-    record = _record(source, slots, columns)
-    request = _asked(source, slots, kind.general + kind.orders)
+    template = source.phrase_whole(kind.general + kind.orders)
+    request = _asked(source, slots, template)
+    record = _record(source, words, _shared(slots, kind, template), columns)
     told = ", ".join(f"{_spaced(key)} {value}" for key, value in record.items())
     return request, _object(source, words, record, bare=True), _told(told)
 
 
-def _asked(source: Source, slots: Slots, templates: Sequence[str]) -> str:
-    template = source.choose(source.phrase_whole(templates))
+def _asked(source: Source, slots: Slots, template: str) -> str:
+    template = source.choose(template)
     said = slots.said(roughened(source, template))
     # A request that begins with a value keeps the value's case.
     return said if template.startswith("{") else polish(source, said)
@@ -201,12 +202,24 @@ def _columns(source: Source, kind: _Kind, wanted: _Field, most: int) -> _Columns
     return [(item, rng.choice(item.names)) for item in chosen]
 
 
-def _record(source: Source, slots: Slots, columns: _Columns) -> Record:
+def _shared(slots: Slots, kind: _Kind, template: str) -> dict[str, Number]:
+    """The values that a request and the result have in common, and those of the keys."""
+    names = {match[1] for match in SLOT.finditer(template)}
+    names |= {item.slot for item in kind.fields if item.is_key}
+    return {name: slots.value(name) for name in names}
+
+
+def _record(
+    source: Source, words: Words, shared: Mapping[str, Number], columns: _Columns
+) -> Record:
     record = {}
     for item, name in columns:
-        template = source.rng.choice(item.values)
-        value = slots.value(item.slot).written if item.is_key else ""
-        record[name] = value or slots.written(source.choose(template))
+        # Fields of one kind shall differ, or else it could not be seen which one was told.
+        slots = page_slots(source, words)
+        for slot, value in shared.items():
+            slots.give(slot, value)
+        template = f"{{{item.slot}}}" if item.is_key else source.rng.choice(item.values)
+        record[name] = slots.written(source.choose(template))
     return record
 
 
