@@ -253,7 +253,7 @@ def _records(source: Source, records: Sequence[Record]) -> str:
         lambda: f'{{"{rng.choice(_LISTS)}": {listed}}}',
         lambda: "\n".join(" | ".join(row) for row in (head, *rows)),
         lambda: "\n".join("| " + " | ".join(row) + " |" for row in ruled),
-        lambda: "\n".join(",".join(row) for row in (head, *rows)),
+        lambda: "\n".join(",".join(map(_cell, row)) for row in (head, *rows)),
         lambda: "\n".join("\t".join(row) for row in (head, *rows)),
         lambda: "\n".join(
             "- " + ", ".join(f"{_spaced(key)}: {value}" for key, value in record.items())
@@ -290,6 +290,10 @@ def _literal(value: str) -> str:
     if value in ("true", "false") or _NUMBER.fullmatch(value):
         return value
     return json.dumps(value, ensure_ascii=False)
+
+
+def _cell(value: str) -> str:
+    return f'"{value}"' if "," in value else value
 
 
 def _told(text: str) -> str:
