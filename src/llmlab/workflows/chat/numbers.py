@@ -45,7 +45,7 @@ _SCALES = {
 }
 # What a word of arithmetic brings along without saying it.
 _IMPLIED: dict[str, tuple[float, ...]] = {
-    "half": (2, 0.5),
+    "half": (2, 0.5, 1.5),
     "halve": (2, 0.5),
     "halved": (2, 0.5),
     "halves": (2, 0.5),
@@ -73,6 +73,9 @@ _IMPLIED: dict[str, tuple[float, ...]] = {
     "tenth": (10, 0.1),
     "percent": (100,),
     "percentage": (100,),
+    "cent": (100,),
+    "cents": (100,),
+    "dozen": (12,),
     "pi": (3.14, 3.1416, 3.14159, 3.141592653589793),
     "binary": (2,),
     "parity": (2,),
@@ -84,6 +87,9 @@ _IMPLIED: dict[str, tuple[float, ...]] = {
 _COUNTING = frozenset(_words("average mean split each evenly equally share shared divide"))
 _EVENING = frozenset(_words("pm evening afternoon night tonight dinner"))
 _RATES = frozenset(_words("% percent percentage tax vat tip discount interest cent pct rate"))
+
+# After these, a second is a unit of time.
+_BEFORE_UNITS = frozenset(_words("a per each every one"))
 
 # Normalised text: every kind of space is a plain one.
 _TOKEN = re.compile(r"\d{1,3}(?: \d{3})+(?:[.,]\d+)?(?!\d)|\d+(?:[.,'\u2019_]\d+)*|[^\W\d_]+|%")
@@ -112,6 +118,8 @@ class SaidNumbers:
 
 def numbers_said(text: str) -> SaidNumbers:
     """Read the numbers of a text in any of the usual notations."""
+    # Folded to plain digits, a raised 2 would become a part of the number before it.
+    text = text.replace("\u00b2", " squared ").replace("\u00b3", " cubed ")
     text = re.sub(r"\s", " ", unicodedata.normalize("NFKC", text).casefold())
     tokens = _TOKEN.findall(text)
     words = set(tokens)
@@ -140,7 +148,10 @@ def readings(token: str) -> Forms:
     if exact := _DECIMALS.fullmatch(token):
         # 1,249.99 or 1.249,99: the last separator is the decimal one.
         whole = re.sub(r"\D", "", exact[1])
-        return frozenset({float(f"{whole}.{exact[3]}")})
+        value = float(f"{whole}.{exact[3]}")
+        # 7 550.5 may be two numbers of a list, too.
+        apart = token.replace(",", ".").split(" ") if exact[2] == " " else ()
+        return frozenset({value, *map(float, apart)})
     parts = re.split(r"\D", token)
     if len(parts) == 1:
         return frozenset({float(token)})
@@ -205,13 +216,18 @@ def _one_number(tokens: list[str], start: int) -> tuple[Forms, int] | None:
     if word in _SMALL or word in _ROUND:
         value, end = _below_hundred(tokens, start)
         return _scaled(tokens, frozenset({value}), end)
-    if word in _ORDINALS:
+    if word in _ORDINALS and not _is_unit(tokens, start):
         return frozenset({float(_ORDINALS.index(word))}), start + 1
     if word in ("a", "an") and _scale(tokens, start + 1):
         return _scaled(tokens, frozenset({1.0}), start + 1)
     if word == "half" and (scale := _scale(tokens, start + 2)):
         return frozenset({scale / 2}), start + 3
     return None
+
+
+def _is_unit(tokens: list[str], position: int) -> bool:
+    earlier = tokens[position - 1] if position else ""
+    return tokens[position] == "second" and earlier in _BEFORE_UNITS
 
 
 def _below_hundred(tokens: list[str], start: int) -> tuple[float, int]:

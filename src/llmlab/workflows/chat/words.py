@@ -39,6 +39,10 @@ def _set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+# Units are converted by numbers that nobody says.
+_UNIT = re.compile(
+    r"\d\s*\u00b0?\s*(?:[kcm]?m|k?g|mg|[mcd]?l|lbs?|oz|ft|mi|yd|hrs?|h|min|secs?|s|[kmgt]b|[cf])\b"
+)
 # What a sum may be put into words with, and what says nothing by itself.
 _FILLING = _set(
     "a an the and or of to by from with in on at for as is are was be it its that this these "
@@ -87,9 +91,9 @@ class Words:
     @cached_property
     def only_arithmetic(self) -> bool:
         """Whether there is nothing in the message but numbers and words of arithmetic."""
-        return all(
-            word in _FILLING or len(word) < 3 for word in _WORD.findall(_folded(self.message))
-        )
+        folded = _folded(self.message)
+        words = _WORD.findall(folded)
+        return not _UNIT.search(folded) and all(w in _FILLING or len(w) < 3 for w in words)
 
     @cached_property
     def speak_of_time(self) -> bool:
