@@ -13,6 +13,7 @@ from training.data.invented import draw as draw_call
 from training.data.lists import listed
 from training.data.pages import question_page
 from training.data.phrasing import Source, polish
+from training.data.results import tool_result
 from training.data.sample import Request, Sample, Step
 from training.data.words import Words
 
@@ -100,8 +101,10 @@ def composer_sample(source: Source, words: Words) -> Sample:
     draw = source.rng.random()
     if draw < 0.1:
         return _passed_on(source, words)
-    if draw < 0.4:
+    if draw < 0.35:
         return _looked_up(source, words)
+    if draw < 0.6:
+        return _from_tools(source, words)
     request = _request(source, words)
     if source.chance(0.2):
         request = replace(request, message=around(source, words, request.message))
@@ -209,6 +212,18 @@ def _looked_up(source: Source, words: Words, filler: int = 0) -> Sample:
     message = polish(source, chained.joined(source, questions))
     messages = composer_messages(message, results, _maybe_history(source, words))
     return Sample("compose-page", messages, _numbered(sentences))
+
+
+def _from_tools(source: Source, words: Words) -> Sample:
+    """What one or two tools gave, and the sentences that tell it."""
+    given = [tool_result(source, words) for _ in range(source.rng.choice((1, 1, 1, 2)))]
+    results = [
+        (_instruction(source, words, Step(one.tool, {}, f"Use {one.tool}.")), one.tool, one.output)
+        for one in given
+    ]
+    message = chained.joined(source, [one.request for one in given])
+    messages = composer_messages(message, results, _maybe_history(source, words))
+    return Sample("compose-tool", messages, _numbered([one.sentence for one in given]))
 
 
 def _request(source: Source, words: Words) -> Request:
