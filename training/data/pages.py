@@ -10,7 +10,7 @@ from functools import cache
 from training.data.corpus import Block, blocks
 from training.data.lists import listed
 from training.data.numbers import Number
-from training.data.phrasing import Source
+from training.data.phrasing import Source, fill
 from training.data.slots import Slots
 from training.data.words import SURNAMES, Words
 
@@ -65,18 +65,21 @@ def question_page(source: Source, words: Words, *, results: bool, filler: int = 
     wanted = chosen[0]
     sentences = [_stated(source, words, fact, name) for fact in chosen]
     answer = sentences[0]
-    other_name = _entity(source, words, block)
-    if source.chance(0.4) and other_name != name:
+    asked = source.phrase_whole(wanted.questions)
+    rival = _entity(source, words, block)
+    # A question that names nothing has one page only that can answer it.
+    if "{e}" in asked and rival != name and source.chance(0.4):
         # The same property of something else has to be passed over.
-        sentences.append(_stated(source, words, wanted, other_name))
+        sentences.append(_stated(source, words, wanted, rival))
     if source.chance(0.3):
         sentences.append(words.sentence())
+    others = [other for other in blocks("pages/*.txt") if other.head != block.head]
     for _ in range(filler):
-        other = source.rng.choice(blocks("pages/*.txt"))
+        other = source.rng.choice(others)
         fact = source.rng.choice(_facts(other))
         sentences.append(_stated(source, words, fact, _entity(source, words, other)))
     source.rng.shuffle(sentences)
-    question = source.phrase(wanted.questions, {"e": name})
+    question = fill(source.choose(asked), {"e": name})
     layout = _results if results else _text
     return Page(question, layout(source, words, sentences, name), answer)
 
