@@ -116,6 +116,10 @@ def page_slots(source: Source, words: Words) -> Slots:
         "day": _day(source),
         "adj": words.adjective(),
         "cost": _cost(source),
+        # In digits, so that they may stand in "3.12".
+        "m": str(rng.randint(2, 40)),
+        "k": str(rng.randint(2, 9)),
+        "k.2": str(rng.randint(0, 9)),
         "score": f"{rng.randint(0, 9)}{rng.choice('-:')}{rng.randint(0, 9)}",
     }.items():
         slots.give(slot, Number(value, value))
