@@ -114,7 +114,7 @@ def _text(source: Source, words: Words, kind: _Kind) -> tuple[str, str, str]:
     output = text
     if source.chance(0.15):
         key = source.rng.choice((*_FRAMES, "message", "text"))
-        output = _json({key: text}, wide=False)
+        output = _json({key: text})
     return request, output, _told(text)
 
 
@@ -149,6 +149,12 @@ def _one_field(source: Source, words: Words, kind: _Kind, wanted: _Field) -> tup
     request = _asked(source, slots, template)
     record = _record(source, words, _shared(slots, kind, template), columns)
     name = next(name for item, name in columns if item is wanted)
+    if source.chance(0.15):
+        return (
+            request,
+            source.rng.choice((record[name], _json({"result": record[name]}))),
+            _told(record[name]),
+        )
     verb = "are" if _is_plural(name) else "is"
     sentence = f"The {_spaced(name)} {verb} {record[name]}."
     key = next((item.slot for item in kind.fields if item.is_key), "")
@@ -228,11 +234,13 @@ def _object(source: Source, words: Words, record: Record, *, bare: bool = False)
     rng = source.rng
     noise = {} if bare or source.chance(0.7) else _noise(source, words, record)
     forms: tuple[Callable[[], str], ...] = (
-        lambda: _json(record | noise, wide=False),
-        lambda: _json(noise | record, wide=False),
+        lambda: _json(record | noise),
+        lambda: _json(noise | record),
         lambda: _json(record | noise, wide=True),
-        lambda: f'{{"{rng.choice(_FRAMES)}": {_json(record, wide=False)}}}',
-        lambda: f'{{"ok": true, "{rng.choice(_FRAMES)}": {_json(record, wide=False)}}}',
+        lambda: f'{{"{rng.choice(_FRAMES)}": {_json(record)}}}',
+        lambda: f'{{"meta": {_json(_noise(source, words, record))}, "data": {_json(record)}}}',
+        lambda: f'{{"{rng.choice(_LISTS)}": [{_json(record)}]}}',
+        lambda: f'{{"ok": true, "{rng.choice(_FRAMES)}": {_json(record)}}}',
         lambda: "\n".join(f"{_spaced(key).capitalize()}: {v}" for key, v in record.items()),
         lambda: "\n".join(f"{key}: {value}" for key, value in record.items()),
         lambda: ", ".join(f"{_spaced(key)}: {value}" for key, value in record.items()),
@@ -244,7 +252,7 @@ def _object(source: Source, words: Words, record: Record, *, bare: bool = False)
 def _records(source: Source, records: Sequence[Record]) -> str:
     """Several records with the same fields: JSON, a table, or lines."""
     rng = source.rng
-    listed = "[" + ", ".join(_json(record, wide=False) for record in records) + "]"
+    listed = "[" + ", ".join(_json(record) for record in records) + "]"
     head = list(records[0])
     rows = [list(record.values()) for record in records]
     ruled = [head, ["---"] * len(head), *rows]
@@ -278,7 +286,7 @@ def _noise(source: Source, words: Words, record: Record) -> Record:
     return {key: fields[key] for key in rng.sample(free, rng.choice((1, 2)))}
 
 
-def _json(record: Record, *, wide: bool) -> str:
+def _json(record: Record, *, wide: bool = False) -> str:
     """JSON with numbers as they are written ("12.50" stays so)."""
     parts = [f"{json.dumps(key)}: {_literal(value)}" for key, value in record.items()]
     if wide:
