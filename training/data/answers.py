@@ -340,19 +340,10 @@ def _done(source: Source, words: Words) -> tuple[str, str]:
         words.sentence,
         words.topic,
         lambda: str(source.rng.randint(0, 99999)),
-        lambda: _fields(source, words),
         lambda: f"{source.rng.randint(-9, 39)} degrees, {source.rng.choice(_SKIES)}",
     )
     text = source.rng.choice(forms)()
     return text, f"The result is: {text}"
-
-
-def _fields(source: Source, words: Words) -> str:
-    makers = (words.word, words.name, lambda: source.rng.randint(0, 9999), words.place)
-    fields = {
-        words.word(): source.rng.choice(makers)() for _ in range(source.rng.choice((1, 2, 3)))
-    }
-    return json.dumps(fields)
 
 
 def _answer(request: Request, sentences: Sequence[str]) -> str:
