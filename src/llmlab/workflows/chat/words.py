@@ -41,7 +41,8 @@ def _set(text: str) -> frozenset[str]:
 
 # Units are converted by numbers that nobody says.
 _UNIT = re.compile(
-    r"\d\s*\u00b0?\s*(?:[kcm]?m|k?g|mg|[mcd]?l|lbs?|oz|ft|mi|yd|hrs?|h|min|secs?|s|[kmgt]b|[cf])\b"
+    r"\d\s*(?:[kcm]?m|k?g|mg|[mcd]?l|lbs?|oz|ft|mi|yd|hrs?|h|min|secs?|s|[kmgt]b|[cf])\b"
+    r"|\b(?:[kcm]m|kg|mg|lbs?|oz|ft|yd|hrs?|[kmgt]b)\b|\u00b0\s*[cf]\b"
 )
 # What a sum may be put into words with, and what says nothing by itself.
 _FILLING = _set(

@@ -66,6 +66,7 @@ ORDINARY: list[tuple[str, list[PlannedStep]]] = [
     ("How long does light take for 150 million km?", [calculate("150e6 / 299792.458")]),
     ("254 km in m", [calculate("254 * 1000")]),
     ("28\u00b0C in \u00b0F", [calculate("28 * 9 / 5 + 32")]),
+    ("sixty-seven yd in ft", [calculate("67 * 3")]),
     ("76 F in C", [calculate("(76 - 32) * 5 / 9")]),
     ("what is 4 dozen", [calculate("4 * 12")]),
     ("11\u00b2 plus 8136\u00b2", [calculate("11 ** 2 + 8136 ** 2")]),
