@@ -22,6 +22,7 @@ from training.evaluate.sealed import mark_sealed
 
 _SHIPPED = Path(__file__).resolve().parents[2] / "src/llmlab/models/builtin/lab-mini.gguf"
 _SEED = 20_000_003
+_HEADER = "| kind | cases | right % | right tools % | checked % |\n|---|---|---|---|---|"
 
 
 def main() -> None:
@@ -42,8 +43,8 @@ def main() -> None:
 
 
 def report(title: str, marks: Sequence[Mark], *, show: bool) -> None:
-    """Prints, by kind: cases, share that is right, share with the right tools."""
-    print(f"\n## {title}\n\n| kind | cases | right % | right tools % |\n|---|---|---|---|")
+    """Prints shares by kind: right, right tools, right after the product's check and repair."""
+    print(f"\n## {title}\n\n{_HEADER}")
     by_kind: dict[str, list[Mark]] = defaultdict(list)
     for mark in marks:
         # "one_tool/browser" counts for "one_tool" too.
@@ -51,16 +52,16 @@ def report(title: str, marks: Sequence[Mark], *, show: bool) -> None:
             by_kind[kind].append(mark)
     for kind, members in sorted(by_kind.items()):
         tools = [mark.tool_right for mark in members if mark.tool_right is not None]
-        tool_share = f"{_percent(tools)}" if tools else ""
+        checked = [mark.checked for mark in members if mark.checked is not None]
         right = _percent([mark.right for mark in members])
-        print(f"| {kind} | {len(members)} | {right} | {tool_share} |")
+        print(f"| {kind} | {len(members)} | {right} | {_percent(tools)} | {_percent(checked)} |")
     for mark in marks if show else ():
         if not mark.right:
             print(f"MISS [{mark.kind}] {mark.shown}")
 
 
-def _percent(values: Sequence[bool]) -> int:
-    return round(100 * sum(values) / len(values))
+def _percent(values: Sequence[bool]) -> str:
+    return str(round(100 * sum(values) / len(values))) if values else ""
 
 
 if __name__ == "__main__":

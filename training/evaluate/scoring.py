@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from llmlab.agents.prompting import parse_files
+from llmlab.events import PlannedStep
+from llmlab.workflows.chat.check import find_problem
 from llmlab.workflows.chat.prompting import (
     parse_plan_text,
     plan_from_tool_calls,
     plan_schema,
     planner_messages,
+    repair_messages,
 )
 from llmlab.workflows.orchestrated.prompting import (
     analyzer_schema,
@@ -25,6 +27,7 @@ from training.evaluate.compare import Plan, same_plan, same_tools
 from training.evaluate.engine import Engine
 from training.evaluate.programs import passes_tests
 
+_PLAIN: Plan = [(None, {})]
 _SCHEMAS = {"kind": analyzer_schema(), "verdict": validator_schema()}
 
 
@@ -37,12 +40,14 @@ class Mark:
         right: Whether the answer is right.
         tool_right: Whether at least the tools are; None where there is no plan.
         shown: The case in words, for looking at mistakes.
+        checked: Whether a plan is right after the product's check and, if need be, its repair.
     """
 
     kind: str
     right: bool
     tool_right: bool | None
     shown: str
+    checked: bool | None = None
 
 
 def mark_plans(engine: Engine, cases: Iterable[PlanCase]) -> list[Mark]:
@@ -57,14 +62,35 @@ def mark_answers(engine: Engine, samples: Iterable[Sample]) -> list[Mark]:
 
 def _mark_plan(engine: Engine, case: PlanCase) -> Mark:
     messages = planner_messages(case.message, case.tools, case.history)
-    text = asked(engine, messages, plan_schema(case.tools))
+    schema = plan_schema(case.tools)
+    text = asked(engine, messages, schema)
+    plan, problem = _read(text, case)
+    second = plan
+    if problem is not None:
+        again = repair_messages(messages, text, problem)
+        second, problem = _read(asked(engine, again, schema), case)
+    return Mark(
+        case.kind,
+        _is_right(plan, case),
+        plan is not None and any(same_tools(plan, wanted) for wanted in case.plans),
+        f"{case.message} -> {text}",
+        # What stays bad gives way to a plain step.
+        _is_right(_PLAIN if problem is not None else second, case),
+    )
+
+
+def _read(text: str, case: PlanCase) -> tuple[Plan | None, str | None]:
+    """The plan in an answer, and what the product's check says of it."""
     try:
-        plan = _steps(parse_plan_text(text))
-    except ValueError:
-        return Mark(case.kind, False, False, f"{case.message} -> {text}")
-    right = any(same_plan(plan, wanted, case.free) for wanted in case.plans)
-    tools = any(same_tools(plan, wanted) for wanted in case.plans)
-    return Mark(case.kind, right, tools, f"{case.message} -> {json.dumps(plan)}")
+        found = parse_plan_text(text)
+        steps = [PlannedStep.model_validate(step) for step in found["steps"]]
+    except ValueError as error:
+        return None, str(error)
+    return _steps(found), find_problem(steps, case.tools, case.message, case.history)
+
+
+def _is_right(plan: Plan | None, case: PlanCase) -> bool:
+    return plan is not None and any(same_plan(plan, wanted, case.free) for wanted in case.plans)
 
 
 def _mark_answer(engine: Engine, sample: Sample) -> Mark:
