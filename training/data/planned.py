@@ -85,9 +85,28 @@ def chained(source: Source, words: Words, allowed: Sequence[str]) -> Request | N
     return _known(source, words, block, "several" if kind == "several" else "chain")
 
 
+@cache
 def scenarios() -> Sequence[Scenario]:
-    """All plans over new tools."""
-    return _scenarios()
+    """All plans over new tools.
+
+    Raises:
+        ValueError: A plan uses a tool that its file does not define before it.
+    """
+    tools: dict[str, dict[str, Archetype]] = {}
+    found = []
+    for block in blocks("plans/chain_new*.txt"):
+        known = tools.setdefault(block.source, {})
+        if block.head.startswith("tool "):
+            archetype = read_archetype(block, block.head.removeprefix("tool "))
+            known[archetype.names[0]] = archetype
+            continue
+        used = {call.tool for call in _calls(block.head) if call.tool}
+        unknown = used - set(known) - set(_INSTRUCTIONS)
+        if unknown:
+            raise ValueError(f"{block.source}: {block.head}: unknown tools {sorted(unknown)}")
+        chosen = {name: known[name] for name in sorted(used & set(known))}
+        found.append(Scenario(chosen, block))
+    return tuple(found)
 
 
 def played(source: Source, words: Words, scenario: Scenario, offers: dict[str, Offer]) -> Request:
@@ -148,22 +167,3 @@ def _call(text: str) -> _Call:
         return _Call(None, {}, inner)
     pairs = (part.partition("=") for part in _NEXT_ARGUMENT.split(inner)) if inner else ()
     return _Call(name, {key.strip(): value.strip() for key, _, value in pairs})
-
-
-@cache
-def _scenarios() -> tuple[Scenario, ...]:
-    tools: dict[str, dict[str, Archetype]] = {}
-    found = []
-    for block in blocks("plans/chain_new*.txt"):
-        known = tools.setdefault(block.source, {})
-        if block.head.startswith("tool "):
-            archetype = read_archetype(block, block.head.removeprefix("tool "))
-            known[archetype.names[0]] = archetype
-            continue
-        used = {call.tool for call in _calls(block.head) if call.tool}
-        unknown = used - set(known) - set(_INSTRUCTIONS)
-        if unknown:
-            raise ValueError(f"{block.source}: {block.head}: unknown tools {sorted(unknown)}")
-        chosen = {name: known[name] for name in sorted(used & set(known))}
-        found.append(Scenario(chosen, block))
-    return tuple(found)

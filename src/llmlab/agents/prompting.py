@@ -6,7 +6,7 @@ Fixed words come first and any instruction-following model can stand behind them
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import PurePosixPath
@@ -15,20 +15,18 @@ from string import Template
 ChatMessages = list[dict[str, str]]
 ProjectFiles = Sequence[tuple[str, str]]
 
-_FENCE = re.compile(
-    r"^[ \t]*(`{3,}|~{3,})[ \t]*([^\n`]*)\n(.*?)^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE
-)
-_NAME = r"(?P<name>[\w./\\~:@+-]*[\w]+(?:\.[\w+-]+)+|[\w./-]*(?:Dockerfile|Makefile|LICENSE))"
+# Model output is hostile: each pattern sees one line, and none that is longer than this.
+_LONGEST_LINE = 300
+_FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*([^`]*)")
+_NAME = r"(?P<name>[^\s\"'`*]*\w\.[\w+-]+|[\w./-]*(?:Dockerfile|Makefile|LICENSE))"
 # A name after the language, in a first comment, or in the line above the block.
-_IN_FENCE = re.compile(
-    rf"(?:^|[\s:])(?:(?:file|filename|path|title)\s*[=:]\s*)?[\"']?{_NAME}[\"']?"
-)
+_IN_FENCE = re.compile(rf"(?:(?:file|filename|path|title)\s*[=:]\s*)?[\"']?{_NAME}[\"']?")
 _IN_COMMENT = re.compile(
-    rf"\A(?:#|//|--|<!--|;)[ \t]*(?:file(?:name)?[ \t]*:?[ \t]*)?{_NAME}[ \t]*(?:-->)?[ \t]*\n"
+    rf"(?:#|//|--|<!--|;)[ \t]*(?:file(?:name)?[ \t]*:?[ \t]*)?{_NAME}[ \t]*(?:-->)?[ \t]*"
 )
 _ABOVE = re.compile(
-    rf"^[ \t]*(?:[#>*-]+[ \t]*|\d+[.)][ \t]*)*(?:file(?:name)?[ \t]*:?[ \t]*)?"
-    rf"[*_`\"']*{_NAME}[*_`\"']*[ \t]*:?[*_`]*[ \t]*$",
+    rf"[ \t]*(?:[#>*-]+[ \t]*|\d+[.)][ \t]*)*(?:file(?:name)?[ \t]*:?[ \t]*)?"
+    rf"[*_`\"']*{_NAME}[*_`\"']*[ \t]*:?[*_`]*[ \t]*",
     re.IGNORECASE,
 )
 
@@ -88,27 +86,45 @@ def parse_files(text: str) -> list[tuple[str, str]]:
         ValueError: A path leaves the project's folder, or there is no named block at all.
     """
     found: dict[str, str] = {}
-    for match in _FENCE.finditer(text.rpartition("</think>")[2]):
-        content = match[3]
-        name = _named(match[2], content, match.string[: match.start()])
-        if name is not None:
-            found[_safe(name)] = _IN_COMMENT.sub("", content, count=1)
+    for info, above, body in _blocks(text.rpartition("</think>")[2].split("\n")):
+        comment = _match(_IN_COMMENT, body[0]) if body else None
+        told = _told(info, above)
+        if name := told or comment:
+            # A comment is dropped only where it is what told the name.
+            found[_safe(name)] = "".join(f"{line}\n" for line in body[0 if told else 1 :])
     if not found:
         raise ValueError("the answer has no fenced block with a file name")
     return list(found.items())
 
 
-def _named(info: str, content: str, before: str) -> str | None:
-    language, _, rest = info.strip().partition(" ")
-    line_above = before.rstrip("\n").rpartition("\n")[2]
-    for match in (
-        _IN_FENCE.search(rest) if rest else _IN_FENCE.fullmatch(language.partition(":")[2]),
-        _IN_COMMENT.match(content),
-        _ABOVE.match(line_above),
-    ):
-        if match is not None:
-            return match["name"]
-    return None
+def _blocks(lines: Sequence[str]) -> Iterator[tuple[str, str, list[str]]]:
+    """Closed fenced blocks: what follows the fence, the last line before it, the lines inside."""
+    above, info, fence = "", "", ""
+    body: list[str] = []
+    for line in lines:
+        if fence:
+            if line.strip() == fence:
+                yield info, above, body
+                above, fence, body = "", "", []
+            else:
+                body.append(line)
+        elif len(line) <= _LONGEST_LINE and (opening := _FENCE.fullmatch(line)):
+            fence, info = opening[1], opening[2].strip()
+        elif line.strip():
+            above = line
+
+
+def _told(info: str, above: str) -> str | None:
+    """The name that the fence tells, or the line above it."""
+    language, _, rest = info.partition(" ")
+    words = rest.split() if rest else [language.partition(":")[2]]
+    named = (_match(_IN_FENCE, word) for word in words)
+    return next(filter(None, named), None) or _match(_ABOVE, above)
+
+
+def _match(pattern: re.Pattern[str], line: str) -> str | None:
+    match = pattern.fullmatch(line) if len(line) <= _LONGEST_LINE else None
+    return match["name"] if match else None
 
 
 def _safe(name: str) -> str:

@@ -89,3 +89,18 @@ def test_a_path_outside_of_the_project_is_refused_by_name(name: str) -> None:
 def test_an_answer_without_files_says_so(text: str) -> None:
     with pytest.raises(ValueError, match="no fenced block"):
         parse_files(text)
+
+
+def test_a_first_comment_stays_where_the_fence_has_told_the_name() -> None:
+    assert parse_files("```python file=a.py\n# b.py\n1\n```") == [("a.py", "# b.py\n1\n")]
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "text",
+    ["```python\n" * 100_000, "a." * 200_000 + "\n```\n", "``` " + "x" * 300_000, "~~~\n" * 99_999],
+    ids=["openings", "name", "info", "empty blocks"],
+)
+def test_hostile_answers_cost_little_time(text: str) -> None:
+    with pytest.raises(ValueError, match="no fenced block"):
+        parse_files(text)
