@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from training.data.corpus import drawn
 from training.data.numbers import Numbers
+from training.data.ordering import in_order
 from training.data.phrasing import Source, ask, command, polish
 from training.data.rough import roughened
 from training.data.sample import Step
@@ -103,8 +104,9 @@ def _worded(source: Source, pattern: str, form: str) -> Sum:
     expression, _, kinds = block.head.partition(" ; ")
     ranges = dict(pair.split("=") for pair in kinds.split())
     slots = Slots(source, Words(source.rng), ranges)
-    wording = roughened(source, source.phrase(block.lines))
-    return Sum(slots.said(wording), slots.written(expression), form)
+    wording = source.phrase(block.lines)
+    written = slots.written(in_order(expression, wording))
+    return Sum(slots.said(roughened(source, wording)), written, form)
 
 
 def _literal_pair(source: Source) -> Sum:

@@ -59,16 +59,16 @@ def _each(make: Callable[[Source, Words], Sample]) -> Maker:
 
 
 _SHORT: Sequence[tuple[float, Maker]] = (
-    (0.55, planner_batch),
+    (0.56, planner_batch),
     (0.07, native_batch),
     (0.13, _each(composer_sample)),
     (0.08, _each(step_sample)),
     (0.08, _each(chat_sample)),
-    (0.04, _each(kind_sample)),
+    (0.03, _each(kind_sample)),
     (0.05, _each(verdict_sample)),
 )
 _LONG: Sequence[tuple[float, Maker]] = (
-    (0.7, lambda source, words, size: [team_sample(source, words)]),
-    (0.2, long_planner_batch),
-    (0.1, lambda source, words, size: [long_composer_sample(source, words)]),
+    (0.55, lambda source, words, size: [team_sample(source, words)]),
+    (0.27, long_planner_batch),
+    (0.18, lambda source, words, size: [long_composer_sample(source, words)]),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -18,6 +18,7 @@ from training.data.newtools import (
     use,
 )
 from training.data.numbers import Number
+from training.data.ordering import in_order
 from training.data.phrasing import Source, polish
 from training.data.rough import roughened
 from training.data.sample import Request, Step
@@ -71,18 +72,20 @@ def single(source: Source, words: Words, kind: str, *, zones: bool = False) -> R
         zones: Whether the clock takes a time zone.
     """
     block = drawn(source.rng, f"plans/one_{kind}*.txt")
-    while "timezone" in block.head and not zones:
-        block = drawn(source.rng, f"plans/one_{kind}*.txt")
-    return _known(source, words, block, {"plain": "none", "clock": "datetime"}.get(kind, kind))
+    named = {"plain": "none", "clock": "datetime"}.get(kind, kind)
+    return _known(source, words, block, named, zones=zones)
 
 
-def chained(source: Source, words: Words, allowed: Sequence[str]) -> Request | None:
+def chained(
+    source: Source, words: Words, allowed: Sequence[str], *, zones: bool = False
+) -> Request | None:
     """A request of several steps over known tools; None if the one drawn needs others."""
     kind = source.rng.choice(("chain_calc", "chain_calc", "chain_text", "several"))
     block = drawn(source.rng, f"plans/{kind}*.txt")
     if any(call.tool and call.tool not in allowed for call in _calls(block.head)):
         return None
-    return _known(source, words, block, "several" if kind == "several" else "chain")
+    named = "several" if kind == "several" else "chain"
+    return _known(source, words, block, named, zones=zones)
 
 
 @cache
@@ -113,34 +116,41 @@ def played(source: Source, words: Words, scenario: Scenario, offers: dict[str, O
     """A scenario's request and plan, under the names that its tools have in this prompt."""
     arguments = [a for archetype in scenario.tools.values() for a in archetype.arguments]
     slots = argument_slots(source, words, arguments)
+    wording = source.phrase(scenario.block.lines)
     steps = tuple(
         use(offers[call.tool].tool.name, offers[call.tool].args(_filled(call, slots)))
         if call.tool in offers
-        else _step(call, slots)
+        else _step(call, slots, wording)
         for call in _calls(scenario.block.head)
     )
-    return Request("chain-new", _message(source, scenario.block, slots), steps)
+    return Request("chain-new", _message(source, wording, slots), steps)
 
 
-def _known(source: Source, words: Words, block: Block, kind: str) -> Request:
+def _known(source: Source, words: Words, block: Block, kind: str, *, zones: bool) -> Request:
+    calls = _calls(block.head)
+    if not zones:
+        # A clock that takes no time zone is still the best tool for the time elsewhere.
+        calls = tuple(replace(call, args={}) if call.tool == "datetime" else call for call in calls)
     slots = Slots(source, words)
     name, place = zone(source)
     slots.give("zone", Number(name, name))
     slots.give("zonecity", Number(place, place))
-    message = _message(source, block, slots)
-    return Request(kind, message, tuple(_step(call, slots) for call in _calls(block.head)))
+    wording = source.phrase(block.lines)
+    message = _message(source, wording, slots)
+    return Request(kind, message, tuple(_step(call, slots, wording) for call in calls))
 
 
-def _message(source: Source, block: Block, slots: Slots) -> str:
-    template = source.phrase(block.lines)
-    text = slots.said(roughened(source, template))
-    return text if template.startswith(("{", '"', "'")) else polish(source, text)
+def _message(source: Source, wording: str, slots: Slots) -> str:
+    text = slots.said(roughened(source, wording))
+    return text if wording.startswith(("{", '"', "'")) else polish(source, text)
 
 
-def _step(call: _Call, slots: Slots) -> Step:
+def _step(call: _Call, slots: Slots, wording: str) -> Step:
     if call.tool is None:
         return Step(None, {}, call.text)
     args: dict[str, Any] = _filled(call, slots)
+    if call.tool == "calculator":
+        args["expression"] = slots.written(in_order(call.args["expression"], wording))
     return Step(call.tool, args, _INSTRUCTIONS[call.tool])
 
 

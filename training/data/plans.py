@@ -191,7 +191,7 @@ def _known_makers(source: Source, words: Words, bench: Bench) -> list[tuple[floa
     makers: list[tuple[float, Maker]] = []
     if "calculator" in names:
         makers += [
-            (4.5, lambda: _calculation(source)),
+            (6.5, lambda: _calculation(source)),
             (0.4, lambda: chained.follow_up(source)),
         ]
     if "web_search" in names:
@@ -211,14 +211,15 @@ def _known_makers(source: Source, words: Words, bench: Bench) -> list[tuple[floa
     if set(names) & set(KNOWN):
         allowed = tuple(name for name in KNOWN if name in names)
         makers.append((1.4, lambda: chained.draw(source, words, allowed)))
-        makers.append((3.4, lambda: _steps(source, words, allowed)))
+        zones = "datetime" in names and takes_zone(names["datetime"])
+        makers.append((3.4, lambda: _steps(source, words, allowed, zones=zones)))
     return makers
 
 
-def _steps(source: Source, words: Words, allowed: Sequence[str]) -> Request:
+def _steps(source: Source, words: Words, allowed: Sequence[str], *, zones: bool) -> Request:
     """A request of several steps from the corpus, if one that is drawn fits these tools."""
     for _ in range(4):
-        request = planned.chained(source, words, allowed)
+        request = planned.chained(source, words, allowed, zones=zones)
         if request is not None:
             return request
     return chained.draw(source, words, allowed)
