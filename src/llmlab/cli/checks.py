@@ -192,7 +192,7 @@ def models(settings: Settings) -> Iterator[Finding]:
         names = ", ".join(model.key for model in server.models[:5]) or "no models"
         yield Finding("server", "ok", f"{server.url} ({server.engine}): {names}")
     if not catalog.records() and not found.records():
-        advice = "Add a GGUF file: llmlab models add FILE. Or start a server such as Ollama."
+        advice = "Fetch one: llmlab models pull OWNER/NAME. Or start a server such as Ollama."
         yield Finding("model", "warning", "none found", advice)
     for url in found.labs:
         yield Finding("lab", "ok", f"one answers at {url}")

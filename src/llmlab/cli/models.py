@@ -25,7 +25,7 @@ app = new_app(group=True)
 def models(
     context: typer.Context, home: Home = None, url: Url = None, as_json: AsJson = False
 ) -> None:
-    """List the lab's models, or load, unload, add and remove one."""
+    """List the lab's models, or load, unload, pull, add and remove one."""
     if context.invoked_subcommand is None:
         _list(home, url, as_json)
 
@@ -134,6 +134,59 @@ def add(
     say(f"Added {record.key} ({size(record.size_bytes)}, context {record.context_length}).")
 
 
+@app.command()
+def pull(
+    repository: Annotated[
+        str,
+        typer.Argument(
+            metavar="OWNER/NAME[:QUANTIZATION]",
+            help="Repository of GGUF files on Hugging Face, for example"
+            " Qwen/Qwen2.5-3B-Instruct-GGUF or Qwen/Qwen2.5-3B-Instruct-GGUF:Q8_0.",
+        ),
+    ],
+    file: Annotated[
+        str | None, typer.Option("--file", help="Name of the file, where several fit.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name for it; else the file's own.")] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch a model from Hugging Face and add it to the lab's models.
+
+    Of several quantizations Q4_K_M is taken. Ctrl-C loses nothing: the same command goes on.
+    HF_TOKEN is your key to repositories that need one, HF_ENDPOINT another server.
+    """
+    from llmlab.models.catalog import ModelCatalog
+    from llmlab.models.hub import Hub
+
+    settings = read_settings(home)
+    hub = Hub(_pulled(settings))
+    with working(f"Asking for {repository}"):
+        found = hub.find(repository, file)
+    note(f"Fetching {found.files[0].name} ({size(found.size)}) of {found.repository}.")
+    with measuring("Fetching") as progress:
+        path = hub.fetch(found, progress)
+    with measuring(f"Reading {path.name}") as progress:
+        record = ModelCatalog(settings.home_folder).add(path, name, on_progress=progress)
+    _wait_until_served(settings, record.key)
+    if as_json:
+        print_json(
+            {
+                "model": record.key,
+                "path": str(record.path),
+                "digest": record.digest,
+                "size_bytes": record.size_bytes,
+                "repository": found.repository,
+                "revision": found.revision,
+            }
+        )
+        return
+    say(
+        f"Added {record.key} ({size(record.size_bytes)}, context {record.context_length})."
+        f" Ask it: llmlab chat --model {record.key}"
+    )
+
+
 def _wait_until_served(settings: Settings, model: str) -> None:
     """Wait until the lab that runs here knows the model, so that the next command can use it."""
     from llmlab.client.discovery import connect, find_running
@@ -156,10 +209,30 @@ def _wait_until_served(settings: Settings, model: str) -> None:
 
 @app.command()
 def remove(
-    model: Annotated[str, typer.Argument(help="Name of the model.")], home: Home = None
+    model: Annotated[str, typer.Argument(help="Name of the model.")],
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Delete its file, too, if it was pulled.")
+    ] = False,
+    home: Home = None,
 ) -> None:
     """Forget a model that was added; its file stays."""
+    from llmlab.errors import InvalidRequestError
     from llmlab.models.catalog import ModelCatalog
+    from llmlab.models.records import parts_of
 
-    ModelCatalog(read_settings(home).home_folder).remove(model)
-    say(f"Removed {model} from the list; its file stays.")
+    settings = read_settings(home)
+    catalog = ModelCatalog(settings.home_folder)
+    path = catalog.get(model).path
+    if delete and not (path and path.is_relative_to(_pulled(settings))):
+        raise InvalidRequestError(f"{model} was not pulled; its file {path} is yours to delete.")
+    catalog.remove(model)
+    if not (delete and path):
+        say(f"Removed {model} from the list; its file stays: {path}")
+        return
+    for part in parts_of(path):
+        part.unlink(missing_ok=True)
+    say(f"Removed {model} and its file.")
+
+
+def _pulled(settings: Settings) -> Path:
+    return settings.home_folder / "hub"

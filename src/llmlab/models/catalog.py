@@ -275,4 +275,7 @@ def _not_found(key: str, models: Collection[str]) -> str:
     shown = ", ".join(names[:SHOWN_NAMES])
     more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
     exists = f"There are {shown}{more}." if names else "There are no models here yet."
-    return f"There is no model {key[:200]!r}. {exists} Add one with `llmlab models add FILE`."
+    return (
+        f"There is no model {key[:200]!r}. {exists} Fetch one with `llmlab models pull OWNER/NAME`,"
+        " or add a file with `llmlab models add FILE`."
+    )

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from llmlab.testing.hub import HubServer
 from llmlab.testing.tiny_gguf import write_tiny_gguf
 
 MODEL = {
@@ -235,8 +236,33 @@ def test_a_model_file_is_added_and_removed(run: Any, lab: Any, tmp_path: Path) -
     write_tiny_gguf(path)
     assert run("models", "add", str(path), "--name", "mine").out.startswith("Added mine (")
     assert run("models", "add", str(path), "--json").json["model"] == "tiny"
+    assert "was not pulled" in run("models", "remove", "mine", "--delete").err
     assert run("models", "remove", "mine").code == 0
+    assert path.is_file()
     assert "no model" in run("models", "remove", "mine").err
+
+
+def test_pulls_a_model_from_the_hub(
+    run: Any, lab: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.answers["GET /models"] = {"models": [MODEL | {"id": "mine"}, MODEL | {"id": "tiny-Q8_0"}]}
+    write_tiny_gguf(tmp_path / "tiny.gguf")
+    files = {"tiny-Q8_0.gguf": (tmp_path / "tiny.gguf").read_bytes()}
+    with HubServer({"owner/tiny-GGUF": files}) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        shown = run("models", "pull", "owner/tiny-GGUF", "--name", "mine")
+        assert shown.out.startswith("Added mine (")
+        assert "tiny-Q8_0.gguf" in shown.err
+        told = run("models", "pull", "owner/tiny-GGUF:Q8_0", "--json").json
+        assert (told["model"], told["repository"]) == ("tiny-Q8_0", "owner/tiny-GGUF")
+        assert Path(told["path"]).is_file()
+        assert "no repository" in run("models", "pull", "owner/other").err
+    assert run("models", "remove", "mine").code == 0
+    assert Path(told["path"]).is_file()
+    assert "and its file" in run("models", "remove", "tiny-Q8_0", "--delete").out
+    assert not Path(told["path"]).exists()
+    assert "Check the network" in run("models", "pull", "owner/tiny-GGUF").err
+    assert run("models", "pull").code == 2
 
 
 def test_an_added_model_can_be_used_at_once(run: Any, lab: Any, tmp_path: Path) -> None:
