@@ -107,7 +107,7 @@ TALK: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        "I'm sorry. I am only a small demo model; add a larger one with `llmlab models add PATH`.",
+        "I'm sorry. I am only a small demo model; add a larger one with `llmlab models pull`.",
         (
             "you are [stupid|dumb|useless|bad|slow|wrong]",
             "you're [stupid|dumb|useless|wrong]",
@@ -352,7 +352,7 @@ NAME_QUESTIONS = (
 )
 UNKNOWN = (
     "I am a small demo model and can't answer that. "
-    "Add a larger model with `llmlab models add PATH`, then ask again."
+    "Add a larger model with `llmlab models pull`, then ask again."
 )
 NO_SUMS = "I can't do sums by myself. In the lab's chat I use the calculator for that."
 NO_WEB = "I have no web access here, so I can't look that up."
