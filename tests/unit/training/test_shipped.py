@@ -107,6 +107,7 @@ def test_knows_the_lab(engine):
 def test_is_honest(engine):
     said = engine.reply([{"role": "user", "content": "Write an essay about rivers."}])["content"]
     assert "small demo model" in said
+    assert "llmlab models pull" in said
 
 
 def test_calls_native_tools(engine):
