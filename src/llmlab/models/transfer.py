@@ -5,6 +5,7 @@ The Hub's own library starts anew when a download was ended with its program.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Callable
@@ -47,9 +48,11 @@ def bring(url: str, target: Path, sha256: str, report: Callable[[int], None] | N
             _fill(url, part, report or (lambda done: None))
             _check(target, part, sha256)
             part.replace(target)
+            with contextlib.suppress(OSError):
+                # Windows keeps what is open.
+                Path(f"{part}.lock").unlink()
     except Timeout as error:
         raise ConflictError(f"{target.name} is being fetched by another command.") from error
-    Path(f"{part}.lock").unlink(missing_ok=True)
 
 
 def arrived(target: Path, sha256: str) -> int:
