@@ -235,4 +235,5 @@ def remove(
 
 
 def _pulled(settings: Settings) -> Path:
-    return settings.home_folder / "hub"
+    # Resolved, as the paths of fetched files are: a home folder may lie behind a link.
+    return settings.home_folder.resolve() / "hub"

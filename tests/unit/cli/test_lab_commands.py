@@ -265,6 +265,21 @@ def test_pulls_a_model_from_the_hub(
     assert run("models", "pull").code == 2
 
 
+def test_a_pulled_model_is_deleted_behind_a_link_too(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "real")
+    write_tiny_gguf(tmp_path / "tiny.gguf")
+    files = {"tiny.gguf": (tmp_path / "tiny.gguf").read_bytes()}
+    with HubServer({"owner/tiny-GGUF": files}) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        assert run("models", "pull", "owner/tiny-GGUF", "--home", str(link)).code == 0
+    removed = run("models", "remove", "tiny", "--delete", "--home", str(link))
+    assert removed.out == "Removed tiny and its file.\n"
+
+
 def test_an_added_model_can_be_used_at_once(run: Any, lab: Any, tmp_path: Path) -> None:
     path = tmp_path / "tiny.gguf"
     write_tiny_gguf(path)

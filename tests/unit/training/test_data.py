@@ -126,7 +126,9 @@ def test_the_corpus_can_be_read_and_every_wording_filled():
     words = Words(source.rng)
     for archetype in (*archetypes("train"), *archetypes("held_out")):
         one = offer(source, words, archetype)
-        for _ in archetype.wordings:
+        for wording in archetype.wordings:
+            # A value may have braces (a pattern to match), a wording only those of its slots.
+            assert not set("{}") & set(SLOT.sub("", wording.template)), wording.template
             message, step = one.request(source, words)
             assert not SLOT.search(message), (archetype.names, message)
             missing = set(one.tool.parameters["required"]) - set(step.args)
