@@ -26,7 +26,7 @@ class ModelConfig:
     layers: int = 5
     heads: int = 6
     kv_heads: int = 2
-    hidden: int = 1024
+    hidden: int = 832
     context: int = 2048
     rope_theta: float = 10000.0
     epsilon: float = 1e-5

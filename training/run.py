@@ -22,6 +22,7 @@ from training.train import load, train
 VERSION = "0.3.0"
 _ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = _ROOT / "src/llmlab/models/builtin"
+FOLDER = _ROOT / "training/out"
 
 
 def main() -> None:
@@ -66,7 +67,7 @@ def _device(named: str | None) -> torch.device:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", type=Path, default=_ROOT / "training/out")
+    parser.add_argument("--folder", type=Path, default=FOLDER)
     parser.add_argument("--output", type=Path, default=SHIPPED)
     parser.add_argument("--seed", type=int, default=TrainConfig.seed)
     parser.add_argument("--recipe", choices=RECIPES, default="small")

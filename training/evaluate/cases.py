@@ -32,7 +32,11 @@ PRODUCT_TOOLS = {
     ),
     "web_search": described("web_search", "Searches the web.", {"query": "string"}),
     "browser": described("browser", "Opens a web page and returns its text.", {"url": "string"}),
-    "datetime": described("datetime", "Gives the current date and time.", {}),
+    "datetime": ToolDescription(
+        "datetime",
+        "Gives the current date and time, in a time zone if one is given.",
+        {"type": "object", "properties": {"timezone": {"type": "string"}}, "required": []},
+    ),
 }
 
 
