@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from llmlab.workflows.chat.prompting import ToolDescription, tool_line
+from llmlab.workflows.chat.prompting import tool_line
+from llmlab.workflows.chat.tool import ToolDescription
 
 START, END = "<|im_start|>", "<|im_end|>"
 CALL_START, CALL_END = "<tool_call>", "</tool_call>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from llmlab.workflows.chat.prompting import ToolDescription
+from llmlab.workflows.chat.tool import ToolDescription
 from training.data.lists import listed
 from training.data.newtools import Argument, archetypes, argument_slots, offer, typed, use
 from training.data.phrasing import Source, command

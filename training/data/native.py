@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from llmlab.workflows.chat.prompting import ToolDescription
+from llmlab.workflows.chat.tool import ToolDescription
 from training.data import answers
 from training.data.phrasing import Source
 from training.data.plans import Bench, draw_bench, draw_request

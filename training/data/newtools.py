@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from llmlab.workflows.chat.prompting import ToolDescription
+from llmlab.workflows.chat.tool import ToolDescription
 from training.data.corpus import Block, blocks
 from training.data.numbers import Number
 from training.data.phrasing import Source, Split, polish

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from llmlab.workflows.chat.prompting import ToolDescription, planner_messages
+from llmlab.workflows.chat.prompting import planner_messages
+from llmlab.workflows.chat.tool import ToolDescription
 from training.data import calculator, chained, lookup, planned, talk
 from training.data.chatter import around
 from training.data.invented import Offered, draw_offer

@@ -10,11 +10,11 @@ from typing import Any
 from llmlab.events import PlannedStep
 from llmlab.workflows.chat.check import find_problem
 from llmlab.workflows.chat.prompting import (
-    ToolDescription,
     parse_plan_text,
     planner_messages,
     repair_messages,
 )
+from llmlab.workflows.chat.tool import ToolDescription
 from training.data.phrasing import Source
 from training.data.sample import Request, Sample, plan_text
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from llmlab.workflows.chat.prompting import ToolDescription
+from llmlab.workflows.chat.tool import ToolDescription
 
 
 @dataclass(frozen=True)

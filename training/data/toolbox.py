@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from llmlab.workflows.chat.prompting import ToolDescription
+from llmlab.workflows.chat.tool import ToolDescription
 
 _DESCRIPTIONS = {
     "calculator": (

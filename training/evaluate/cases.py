@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from llmlab.workflows.chat.prompting import ToolDescription
+from llmlab.workflows.chat.tool import ToolDescription
 from training.data.answers import chat_sample, composer_sample, step_sample
 from training.data.judging import kind_sample, verdict_sample
 from training.data.native import native_batch

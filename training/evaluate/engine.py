@@ -10,7 +10,7 @@ from typing import Any
 
 from xllamacpp import CommonParams, Server
 
-from llmlab.workflows.chat.prompting import ToolDescription
+from llmlab.workflows.chat.tool import ToolDescription
 
 
 class Engine:

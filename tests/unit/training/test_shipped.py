@@ -12,13 +12,13 @@ from training.template import CHAT_TEMPLATE, render
 
 import llmlab
 from llmlab.workflows.chat.prompting import (
-    ToolDescription,
     composer_messages,
     parse_plan_text,
     plan_schema,
     planner_messages,
     step_messages,
 )
+from llmlab.workflows.chat.tool import ToolDescription
 
 BUILTIN = Path(llmlab.__file__).parent / "models/builtin"
 CALCULATOR = ToolDescription(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from llmlab.events import PlannedStep
 from llmlab.types import JsonValue
 from llmlab.workflows.chat.numbers import Forms, SaidNumbers, numbers_in, numbers_said
-from llmlab.workflows.chat.prompting import ToolDescription
+from llmlab.workflows.chat.tool import ToolDescription
 from llmlab.workflows.chat.words import Words
 
 # A text of this length is a document to work on; its words explain about everything.

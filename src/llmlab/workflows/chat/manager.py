@@ -17,8 +17,8 @@ from llmlab.types import JsonObject, new_id
 from llmlab.workflows.answerer import Answerer
 from llmlab.workflows.chat.asker import Asker
 from llmlab.workflows.chat.loading import GraphLoader
-from llmlab.workflows.chat.prompting import ToolDescription
 from llmlab.workflows.chat.state import Turn
+from llmlab.workflows.chat.tool import ToolDescription
 from llmlab.workflows.durable.context import RunContext, totals
 from llmlab.workflows.durable.engine import Outcome, RunEngine, RunHandle
 

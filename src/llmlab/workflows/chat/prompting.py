@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from string import Template
 from typing import Any
 
+from llmlab.workflows.chat.retrieval import closest_tools
+from llmlab.workflows.chat.tool import ToolDescription
 from llmlab.workflows.prompting_text import (
     ChatMessages,
     History,
@@ -38,21 +39,6 @@ _ARGS_KEYS = ("args", "arguments", "parameters", "input")
 _INSTRUCTION_KEYS = ("instruction", "description", "task", "step")
 
 
-@dataclass(frozen=True)
-class ToolDescription:
-    """What a planner is told about a tool.
-
-    Attributes:
-        name: The name by which a plan calls it.
-        description: One sentence on what it does.
-        parameters: JSON schema (type object) of its arguments.
-    """
-
-    name: str
-    description: str
-    parameters: JsonDict
-
-
 def planner_messages(
     message: str, tools: Sequence[ToolDescription], history: History = ()
 ) -> ChatMessages:
@@ -68,7 +54,7 @@ def planner_messages(
     # the model to go on in prose.
     return [
         system(Template(_prompt("planner")).substitute(tools=listed)),
-        user(f"{quoted(history)}Request: {message}"),
+        user(f"{quoted(history)}Request: {message}{_hint(message, tools)}"),
     ]
 
 
@@ -182,6 +168,12 @@ def fill_references(value: Any, outputs: Sequence[str]) -> Any:
 def _prompt(name: str) -> str:
     path = files(__package__) / "prompts" / f"{name}.txt"
     return path.read_text(encoding="utf-8").strip()
+
+
+def _hint(message: str, tools: Sequence[ToolDescription]) -> str:
+    # Behind the request, so that words and tools in front of it stay a prefix that is cached.
+    names = closest_tools(message, tools)
+    return f"\nTools that share words with it: {', '.join(names)}" if names else ""
 
 
 def _turns(history: History) -> ChatMessages:

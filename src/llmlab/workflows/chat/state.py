@@ -8,7 +8,7 @@ from typing import TypedDict
 from llmlab.events import PlannedStep
 from llmlab.tools.registry import ToolRegistry
 from llmlab.workflows.chat.asker import Asker
-from llmlab.workflows.chat.prompting import ToolDescription
+from llmlab.workflows.chat.tool import ToolDescription
 from llmlab.workflows.durable.context import RunContext
 
 PLAIN_INSTRUCTION = "Answer the user."

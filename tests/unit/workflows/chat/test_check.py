@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from llmlab.events import PlannedStep
 from llmlab.workflows.chat.check import find_problem
-from llmlab.workflows.chat.prompting import ToolDescription
+from llmlab.workflows.chat.tool import ToolDescription
 
 
 def tool(name: str, required: str = "", **properties: Any) -> ToolDescription:

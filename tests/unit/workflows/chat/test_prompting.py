@@ -6,7 +6,6 @@ import jsonschema
 import pytest
 
 from llmlab.workflows.chat.prompting import (
-    ToolDescription,
     composer_messages,
     fill_references,
     parse_plan_text,
@@ -17,6 +16,7 @@ from llmlab.workflows.chat.prompting import (
     step_messages,
     tool_line,
 )
+from llmlab.workflows.chat.tool import ToolDescription
 
 CALCULATOR = ToolDescription(
     "calculator",
