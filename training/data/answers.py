@@ -11,7 +11,7 @@ from training.data import calculator, chained, lookup, talk
 from training.data.chatter import around
 from training.data.invented import draw as draw_call
 from training.data.lists import listed
-from training.data.pages import question_page
+from training.data.pages import QUOTED_WHOLE, question_page
 from training.data.phrasing import Source, polish
 from training.data.results import tool_result
 from training.data.sample import Request, Sample, Step
@@ -315,13 +315,14 @@ def _moment(source: Source) -> str:
 
 
 def _page(source: Source, words: Words, tool: str) -> tuple[str, str]:
-    """A page or search results, and the first sentence of it."""
+    """A page or search results, and what is quoted: the first sentence, or all of a short one."""
     count = source.rng.choice((1, 1, 2, 3, 4, 8))
     sentences = [words.sentence() for _ in range(count)]
     title = words.topic().capitalize()
+    quoted = " ".join(sentences) if count <= QUOTED_WHOLE else sentences[0]
     if tool == "browser":
         pages = (" ".join(sentences), f"{title}\n" + " ".join(sentences), "\n".join(sentences))
-        return source.rng.choice(pages), sentences[0]
+        return source.rng.choice(pages), quoted
     forms = (
         " ".join(sentences),
         "\n".join(f"- {sentence}" for sentence in sentences),
@@ -329,7 +330,7 @@ def _page(source: Source, words: Words, tool: str) -> tuple[str, str]:
         "\n".join(f"{words.topic().capitalize()} ({words.url()})\n{text}" for text in sentences),
         json.dumps([{"title": title, "url": words.url(), "snippet": text} for text in sentences]),
     )
-    return source.rng.choice(forms), sentences[0]
+    return source.rng.choice(forms), quoted
 
 
 def _done(source: Source, words: Words) -> tuple[str, str]:

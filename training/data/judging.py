@@ -65,16 +65,69 @@ _FOREIGN = (
 _TOLD = (
     "{x}",
     "{x}.",
-    "The result is {x}.",
+    "[The|Your] result is {x}.",
     "That makes {x}.",
+    "That [comes to|is] {x}.",
     "It comes to {x}.",
     "You get {x}.",
     "It is **{x}**.",
-    "Sure! The answer is {x}.",
-    "{x} is the answer.",
+    "[Sure!|Of course.|Here you go:] The answer is {x}.",
+    "{x} is [the answer|the result|what comes out].",
     "According to the calculator it is {x}.",
+    "[In total|All in all|Altogether] that is {x}.",
+    "The [calculator|tool] gives {x}.",
+    "I worked it out: {x}.",
+    "Result: {x}",
+    "The total is {x}. [Let me know if you need more.|Anything else?|]",
 )
-_FOUND = ("{x}", "Here is what I found: {x}", "According to the page: {x}", "It says: {x}")
+_FOUND = (
+    "{x}",
+    "Here is what I found: {x}",
+    "According to the [page|website|results]: {x}",
+    "It says: {x}",
+    "The [page|site|article|search] says that: {x}",
+    "I looked it up. {x}",
+    "[Sure!|Of course.|Yes.] {x}",
+    "{x} [That is what the page says.|I hope that helps.|That is all I found.]",
+)
+_FIELD = (
+    "{v}",
+    "{v}.",
+    "It is {v}.",
+    "{N}: {v}",
+    "[The|Your] {n} [is|:] {v}.",
+    "[Sure!|I looked:] the {n} is {v}.",
+    "{v} is the {n}.",
+)
+_TROUBLE = (
+    "Sorry, that [failed|did not work]: {x}.",
+    "I could not do it ({x}).",
+    "The [tool|step] reported a problem: {x}.",
+    "Unfortunately there was an error, {x}. [Please try again later.|]",
+    "[I tried, but|No luck:] {x}.",
+)
+_CLAIMED = (
+    "Done.",
+    "Done, [all of it|as you asked].",
+    "[I found this|The page says]: {s}",
+    "{s}",
+    "The [answer|result] is {n}.",
+    "It is {n}.",
+    "That worked, the result is {n}.",
+)
+_VAGUE = (
+    "It depends.",
+    "I found something.",
+    "There are [several|some] results.",
+    "That is [a good question|easy to find out].",
+    "The result is in the list.",
+    "I have looked it up for you.",
+    "Please see the [page|results].",
+)
+_FIELD_TOLD = re.compile(r"The ([a-z][a-z ]*) (?:is|are) (.+)\.")
+_PROBLEM_TOLD = re.compile(r"That did not work: (.+)\.")
+_LISTED = re.compile(r"^\d\. ", re.MULTILINE)
+_SENTENCE = re.compile(r"[A-Z][^.!?\n|{}\[\]\"]{12,}[.!?](?=\s|$|\")")
 
 
 @dataclass(frozen=True)
@@ -113,10 +166,13 @@ def kind_sample(source: Source, words: Words) -> Sample:
 
 def verdict_sample(source: Source, words: Words) -> Sample:
     """An answer, right or spoilt, and what a validator says about it."""
-    case = _told(source, words) if source.chance(0.25) else _composed(source, words)
-    judged = _good(source, case) if source.chance(0.45) else _spoilt(source, words, case)
+    draw = source.rng.random()
+    case = _told(source, words) if draw < 0.2 else _composed(source, words, failed=draw < 0.3)
+    judged = _good(case) if source.chance(0.48) else _spoilt(source, words, case)
+    # Right and wrong answers are worded alike, so that it is not the wording that is judged.
+    answer = _reworded(source, judged.answer) if source.chance(0.6) else judged.answer
     system = validator_messages("", "")[0]
-    content = f"Request: {case.request}\n{case.results}Answer: {judged.answer}"
+    content = f"Request: {case.request}\n{case.results}Answer: {answer}"
     verdict = {"ok": judged.score >= 5, "score": judged.score, "feedback": judged.feedback}
     messages = [system, {"role": "user", "content": content}]
     return Sample("verdict", messages, json.dumps(verdict, ensure_ascii=False))
@@ -162,32 +218,43 @@ def _told(source: Source, words: Words) -> _Case:
     return _Case(exchange.message, "", exchange.answer)
 
 
-def _composed(source: Source, words: Words) -> _Case:
-    """A request that was answered from results."""
-    sample = composer_sample(source, words)
-    while len(sample.messages) > 2:
+def _composed(source: Source, words: Words, *, failed: bool) -> _Case:
+    """A request that was answered from results, or could not be."""
+    while True:
         sample = composer_sample(source, words)
-    content = sample.messages[-1]["content"].removesuffix("Answer:")
-    request, _, results = content.removeprefix("Request: ").partition("\nResults:\n")
-    return _Case(request, f"Results:\n{results}", sample.answer)
+        content = sample.messages[-1]["content"].removesuffix("Answer:")
+        request, _, results = content.removeprefix("Request: ").partition("\nResults:\n")
+        case = _Case(request, f"Results:\n{results}", sample.answer)
+        if len(sample.messages) == 2 and (_failed(case) or not failed):
+            return case
 
 
 def _failed(case: _Case) -> bool:
     return "): Error: " in case.results
 
 
-def _good(source: Source, case: _Case) -> _Judged:
-    if case.answer == smalltalk.UNKNOWN or _failed(case):
-        # Honest, but no help.
-        return _Judged(case.answer, 6)
-    value = _bare(case.answer)
-    if not case.results or "\n" in case.answer or source.chance(0.4):
-        return _Judged(case.answer, 10)
-    if _NUMBER.fullmatch(value):
-        return _Judged(source.rng.choice(_TOLD).replace("{x}", _readable(source, value)), 10)
-    if case.answer.startswith(("I found this: ", "The page says: ")):
-        return _Judged(source.rng.choice(_FOUND).replace("{x}", value), 10)
-    return _Judged(case.answer, 10)
+def _good(case: _Case) -> _Judged:
+    # Honest, but no help.
+    no_help = case.answer == smalltalk.UNKNOWN or _failed(case)
+    return _Judged(case.answer, 6 if no_help else 10)
+
+
+def _reworded(source: Source, answer: str) -> str:
+    """The same answer, as other models word it."""
+    lines = re.split(r"\n?\d\. ", answer)
+    if len(lines) > 2 and not lines[0]:
+        return source.rng.choice((" ", "\n", "\n- ")).join(lines[1:]).strip()
+    if trouble := _PROBLEM_TOLD.fullmatch(answer):
+        return source.phrase(_TROUBLE, {"x": trouble[1]})
+    if (told := _FIELD_TOLD.fullmatch(answer)) and not answer.startswith(_FRAMES):
+        name = told[1]
+        return source.phrase(_FIELD, {"n": name, "N": name.capitalize(), "v": told[2]})
+    value = _bare(answer)
+    if _NUMBER.fullmatch(value) and answer.startswith(_FRAMES):
+        return source.phrase(_TOLD, {"x": _readable(source, value)})
+    if answer.startswith(("I found this: ", "The page says: ")):
+        return source.phrase(_FOUND, {"x": value})
+    return answer
 
 
 def _spoilt(source: Source, words: Words, case: _Case) -> _Judged:
@@ -199,10 +266,12 @@ def _spoilt(source: Source, words: Words, case: _Case) -> _Judged:
         _error,
     ]
     if case.results:
-        makers += [_wrong_number] * 5 + [_wrong_word] * 3 + [_one_missing] * 4
-        makers += [_refused, _refused, _foreign]
+        makers += [_wrong_number] * 4 + [_other_value] * 4 + [_wrong_word] * 3 + [_one_missing] * 4
+        makers += [_other_sentence] * 4 + [_refused, _refused, _vague, _foreign]
+    if _failed(case):
+        makers += [_claimed] * 30
     if "\n" in case.answer and source.chance(0.5):
-        makers = [*makers, *[_one_missing] * 30]
+        makers += [_one_missing] * 30
     while True:
         judged = source.rng.choice(makers)(source, words, case)
         if judged and judged.answer != case.answer:
@@ -248,6 +317,48 @@ def _refused(source: Source, words: Words, case: _Case) -> _Judged | None:
     return _Judged(source.rng.choice(_REFUSALS), 2, feedback)
 
 
+def _vague(source: Source, words: Words, case: _Case) -> _Judged | None:
+    if _failed(case):
+        return None
+    return _Judged(source.phrase(_VAGUE), 2, "The answer does not say what was asked for.")
+
+
+def _claimed(source: Source, words: Words, case: _Case) -> _Judged | None:
+    """A result that a failed step never brought."""
+    if not _failed(case):
+        return None
+    slots = {"s": words.sentence(), "n": str(source.rng.randint(2, 99999))}
+    feedback = "A step failed, but the answer claims a result."
+    return _Judged(source.phrase(_CLAIMED, slots), 1, feedback)
+
+
+def _other_value(source: Source, words: Words, case: _Case) -> _Judged | None:
+    """A number of the request or of another line of the results."""
+    told = [match for match in _NUMBER.finditer(case.answer) if match[0] in case.results]
+    answered = {match[0] for match in _NUMBER.finditer(case.answer)}
+    everything = f"{case.request}\n{_LISTED.sub(' ', case.results)}"
+    others = sorted({match[0] for match in _NUMBER.finditer(everything)} - answered)
+    told = [match for match in told if not _LISTED.match(case.answer, match.start())]
+    if not told or not others:
+        return None
+    match, wrong = source.rng.choice(told), source.rng.choice(others)
+    answer = case.answer[: match.start()] + wrong + case.answer[match.end() :]
+    return _Judged(answer, 2, f"The result is {match[0]}, but the answer says {wrong}.")
+
+
+def _other_sentence(source: Source, words: Words, case: _Case) -> _Judged | None:
+    """Another sentence of the results than the one that answers."""
+    if not case.answer.startswith(("I found this: ", "The page says: ")) or "\n" in case.answer:
+        return None
+    told = _bare(case.answer)
+    others = [text for text in _SENTENCE.findall(case.results) if text not in told]
+    if not others:
+        return None
+    frame = case.answer.removesuffix(told)
+    feedback = "The answer tells something else of the results."
+    return _Judged(frame + source.rng.choice(others), 3, feedback)
+
+
 def _foreign(source: Source, words: Words, case: _Case) -> _Judged | None:
     if _failed(case) or "\n" in case.answer or not case.answer.startswith(_FRAMES):
         return None
@@ -266,7 +377,7 @@ def _one_missing(source: Source, words: Words, case: _Case) -> _Judged | None:
 
 
 def _wrong_number(source: Source, words: Words, case: _Case) -> _Judged | None:
-    body = re.compile(r"^\d\. ", re.MULTILINE).sub(lambda m: "\0" * len(m[0]), case.answer)
+    body = _LISTED.sub(lambda m: "\0" * len(m[0]), case.answer)
     found = [match for match in _NUMBER.finditer(body) if match[0] in case.results]
     if not found:
         return None

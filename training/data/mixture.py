@@ -59,13 +59,13 @@ def _each(make: Callable[[Source, Words], Sample]) -> Maker:
 
 
 _SHORT: Sequence[tuple[float, Maker]] = (
-    (0.56, planner_batch),
+    (0.55, planner_batch),
     (0.07, native_batch),
     (0.13, _each(composer_sample)),
     (0.08, _each(step_sample)),
     (0.08, _each(chat_sample)),
     (0.03, _each(kind_sample)),
-    (0.05, _each(verdict_sample)),
+    (0.06, _each(verdict_sample)),
 )
 _LONG: Sequence[tuple[float, Maker]] = (
     (0.55, lambda source, words, size: [team_sample(source, words)]),

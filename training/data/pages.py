@@ -25,6 +25,8 @@ _EVENTS = ("festival", "marathon", "conference", "fair", "cup", "contest", "conc
 _DISHES = ("cake", "soup", "pie", "salad", "stew", "curry", "bread", "casserole", "risotto")
 _SPECIES = ("fox", "lily", "owl", "frog", "fern", "beetle", "turtle", "orchid", "bat", "cactus")
 _MONTHS = listed("months")
+# Sentences of a page that is quoted from end to end, rather than searched.
+QUOTED_WHOLE = 2
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Page:
     Attributes:
         question: What is asked.
         text: The page or the results.
-        answer: The sentence of it that answers.
+        answer: The sentence of it that answers; of a short page, all of it.
     """
 
     question: str
@@ -79,6 +81,8 @@ def question_page(source: Source, words: Words, *, results: bool, filler: int = 
         fact = source.rng.choice(_facts(other))
         sentences.append(_stated(source, words, fact, _entity(source, words, other)))
     source.rng.shuffle(sentences)
+    if len(sentences) <= QUOTED_WHOLE:
+        answer = " ".join(sentences)
     question = fill(source.choose(asked), {"e": name})
     layout = _results if results else _text
     return Page(question, layout(source, words, sentences, name), answer)

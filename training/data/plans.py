@@ -208,7 +208,7 @@ def _known_makers(source: Source, words: Words, bench: Bench) -> list[tuple[floa
     if "datetime" in names:
         zone = takes_zone(names["datetime"])
         makers.append((0.4, lambda: _single("datetime", *lookup.clock(source, zone))))
-        makers.append((0.9, lambda: planned.single(source, words, "clock", zones=zone)))
+        makers.append((1.3, lambda: planned.single(source, words, "clock", zones=zone)))
     if set(names) & set(KNOWN):
         allowed = tuple(name for name in KNOWN if name in names)
         makers.append((1.4, lambda: chained.draw(source, words, allowed)))

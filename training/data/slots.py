@@ -137,8 +137,11 @@ def text_makers(source: Source, words: Words) -> dict[str, Callable[[], str]]:
 
 def zone(source: Source) -> tuple[str, str]:
     """A time zone, and a place that lies in it."""
-    block = source.rng.choice(blocks("zones.txt"))
-    return block.head, source.rng.choice(block.lines)
+    zones = blocks("zones.txt")
+    # Zones with many places in them are asked for most, and of these the city that comes first.
+    (block,) = source.rng.choices(zones, [len(one.lines) for one in zones])
+    place = block.lines[0] if source.chance(0.35) else source.rng.choice(block.lines)
+    return block.head, place
 
 
 def free_text(source: Source, words: Words) -> str:
