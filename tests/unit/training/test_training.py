@@ -105,3 +105,34 @@ def test_export_loads_in_llama_cpp(torch, vocabulary, tmp_path):
     model = LabMini(ModelConfig(len(vocabulary.tokens), width=64, heads=2, kv_heads=1, hidden=96))
     export(model, vocabulary, "0.0.0", path)
     assert Engine(path).reply([{"role": "user", "content": "hello"}])["role"] == "assistant"
+
+
+def test_pruning_drops_the_neurons_that_add_nothing(torch, vocabulary, tmp_path, monkeypatch):
+    from training.config import ModelConfig, TrainConfig
+    from training.prune import prune
+    from training.train import load, train
+
+    monkeypatch.setattr(torch, "compile", lambda model, **_: model)
+    shape = ModelConfig(width=32, layers=2, heads=4, kv_heads=2, hidden=48)
+    config = TrainConfig(steps=1, tokens=512, row_tokens=512, long_every=100)
+    vocabulary.save(tmp_path / "vocabulary.json")
+    train(shape, config, tmp_path, torch.device("cpu"))
+    path = tmp_path / "checkpoint.pt"
+    state = torch.load(path, weights_only=True)
+    for block in range(2):
+        # The first 16 neurons add nothing.
+        state["model"][f"blocks.{block}.feed_forward.down.weight"][:, :16] = 0
+    torch.save(state, path)
+    tokens = torch.tensor([[1, 2, 3, 4]])
+    where = (torch.arange(4)[None], torch.zeros(1, 1, 4, 4))
+    before = load(shape, tmp_path)[0](tokens, *where)
+
+    prune(state, vocabulary, shape, config, 32)
+    torch.save(state, path)
+    narrow = replace(shape, hidden=32)
+    assert torch.allclose(load(narrow, tmp_path)[0](tokens, *where), before, atol=1e-5)
+    matrices = [w for name, w in state["model"].items() if w.ndim == 2 and "blocks" in name]
+    momenta = [kept["momentum_buffer"] for kept in state["optimizers"][0]["state"].values()]
+    assert [m.shape for m in momenta] == [w.shape for w in matrices]
+    with pytest.raises(ValueError, match="32 neurons"):
+        prune(state, vocabulary, narrow, config, 32)

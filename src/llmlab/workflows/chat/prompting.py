@@ -90,7 +90,7 @@ def composer_messages(message: str, results: StepResults, history: History = ())
 
 def tool_line(tool: ToolDescription) -> str:
     """One line for a tool: name, description, args (`?` marks those that may be left out)."""
-    properties: Mapping[str, JsonDict] = tool.parameters.get("properties", {})
+    properties: Mapping[str, JsonDict | bool] = tool.parameters.get("properties", {})
     required = tool.parameters.get("required", list(properties))
     args = ", ".join(
         f"{name}{'' if name in required else '?'}: {_kind(schema)}"
@@ -181,7 +181,9 @@ def _turns(history: History) -> ChatMessages:
     return [turn for pair in pairs for turn in pair]
 
 
-def _kind(schema: JsonDict) -> str:
+def _kind(schema: JsonDict | bool) -> str:
+    if isinstance(schema, bool):
+        return "any"
     if "enum" in schema:
         return " | ".join(json.dumps(choice) for choice in schema["enum"])
     kind = schema.get("type", "any")
@@ -199,7 +201,9 @@ def _args_schema(parameters: JsonDict) -> JsonDict:
     return object_schema(relaxed, parameters.get("required", list(properties)))
 
 
-def _with_reference(schema: JsonDict) -> JsonDict:
+def _with_reference(schema: JsonDict | bool) -> JsonDict:
+    if isinstance(schema, bool):
+        return {}
     # An argument of any type may be a reference such as "{{1}}" until the step runs, so
     # constraints of the real schema are checked after filling, not while planning.
     if "enum" in schema:

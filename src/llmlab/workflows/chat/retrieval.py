@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 from llmlab.workflows.chat.tool import ToolDescription
@@ -21,6 +21,7 @@ _MOST = 3
 _LEAST_SHARE = 0.4
 # A request that long holds a document; what is asked stands before or after it.
 _HALF_READ = 1000
+_LONGEST_DOCUMENT = 4000
 _GRAM = 4
 _SATURATION, _LENGTH_WEIGHT = 1.2, 0.75
 _WORD = re.compile(r"[^\W_]+")
@@ -75,13 +76,13 @@ def _saturated(count: int, relative_length: float) -> float:
 
 def _document(tool: ToolDescription) -> Counter[str]:
     """What a tool says of itself; its name counts twice."""
-    properties: Mapping[str, Mapping[str, object]] = tool.parameters.get("properties") or {}
+    properties = tool.parameters.get("properties") or {}
     told = [tool.name, tool.name, tool.description, *properties]
     for schema in properties.values():
-        choices = schema.get("enum")
-        told += [str(choice) for choice in choices] if isinstance(choices, list) else []
-        told.append(str(schema.get("description") or ""))
-    return _counted(" ".join(told))
+        if isinstance(schema, dict):
+            told += [str(choice) for choice in schema.get("enum") or ()]
+            told.append(str(schema.get("description") or ""))
+    return _counted(" ".join(told)[:_LONGEST_DOCUMENT])
 
 
 @lru_cache(maxsize=2048)

@@ -64,6 +64,14 @@ def test_tool_is_one_line_and_marks_what_may_be_left_out():
     )
 
 
+def test_argument_whose_schema_allows_anything_is_of_any_kind():
+    free = {"type": "object", "properties": {"data": True}, "required": ["data"]}
+    tool = ToolDescription("store", "Stores it.", free)
+    assert tool_line(tool) == "- store: Stores it. Args: {data: any}"
+    plan = {"steps": [{"tool": "store", "args": {"data": [1, {}]}, "instruction": ""}]}
+    jsonschema.validate(plan, plan_schema([tool]))
+
+
 def test_planner_without_tools_says_so():
     assert planner_messages("Hi", [])[0]["content"].endswith("(no tools)")
 
