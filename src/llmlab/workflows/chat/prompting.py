@@ -31,6 +31,8 @@ from llmlab.workflows.prompting_text import (
 
 MAX_STEPS = 6
 _REFERENCE = re.compile(r"\{\{\s*(\d+)\s*\}\}")
+# Without shorthands such as \d, which not every engine's grammar knows.
+_REFERENCE_SCHEMA: JsonDict = {"type": "string", "pattern": r"^\{\{[1-9]\}\}$"}
 _TOOL_CALL = re.compile(r"<tool_call>(.*?)(?:</tool_call>|$)", re.DOTALL)
 _NO_TOOL = {"", "none", "null", "no tool"}
 # Other names that models give to the fields of a step, in the order in which they are tried.
@@ -207,12 +209,12 @@ def _with_reference(schema: JsonDict | bool) -> JsonDict:
     # An argument of any type may be a reference such as "{{1}}" until the step runs, so
     # constraints of the real schema are checked after filling, not while planning.
     if "enum" in schema:
-        return {"anyOf": [{"enum": schema["enum"]}, {"type": "string"}]}
+        return {"anyOf": [{"enum": schema["enum"]}, _REFERENCE_SCHEMA]}
     match schema.get("type"):
         case "string":
             return {"type": "string"}
         case "number" | "integer" | "boolean" as kind:
-            return {"anyOf": [{"type": kind}, {"type": "string"}]}
+            return {"anyOf": [{"type": kind}, _REFERENCE_SCHEMA]}
         case _:
             return {}
 
