@@ -285,7 +285,7 @@ STORY_REQUESTS = (
 )
 POEMS = (
     "Small lamps glow at night,\nquiet fans turn in the lab,\nan answer wakes up.",
-    "Nine small megabytes,\na question comes, a plan grows,\nthe tool knows the rest.",
+    "Eight small megabytes,\na question comes, a plan grows,\nthe tool knows the rest.",
 )
 POEM_REQUESTS = (
     "write a poem",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from llmlab.agents.prompting import parse_files
 from llmlab.events import PlannedStep
-from llmlab.workflows.chat.check import find_problem
+from llmlab.workflows.chat.mend import checked
 from llmlab.workflows.chat.prompting import (
     parse_plan_text,
     plan_from_tool_calls,
@@ -64,29 +64,32 @@ def _mark_plan(engine: Engine, case: PlanCase) -> Mark:
     messages = planner_messages(case.message, case.tools, case.history)
     schema = plan_schema(case.tools)
     text = asked(engine, messages, schema)
-    plan, problem = _read(text, case)
-    second = plan
+    plan, (settled, problem) = _read(text, case)
     if problem is not None:
         again = repair_messages(messages, text, problem)
-        second, problem = _read(asked(engine, again, schema), case)
+        _, (settled, problem) = _read(asked(engine, again, schema), case)
     return Mark(
         case.kind,
         _is_right(plan, case),
         plan is not None and any(same_tools(plan, wanted) for wanted in case.plans),
         f"{case.message} -> {text}",
         # What stays bad gives way to a plain step.
-        _is_right(_PLAIN if problem is not None else second, case),
+        _is_right(_PLAIN if problem is not None else settled, case),
     )
 
 
-def _read(text: str, case: PlanCase) -> tuple[Plan | None, str | None]:
-    """The plan in an answer, and what the product's check says of it."""
+def _read(text: str, case: PlanCase) -> tuple[Plan | None, tuple[Plan | None, str | None]]:
+    """The plan in an answer, and what the product makes of it: a plan, or what is wrong."""
     try:
-        found = parse_plan_text(text)
-        steps = [PlannedStep.model_validate(step) for step in found["steps"]]
+        steps = [PlannedStep.model_validate(step) for step in parse_plan_text(text)["steps"]]
     except ValueError as error:
-        return None, str(error)
-    return _steps(found), find_problem(steps, case.tools, case.message, case.history)
+        return None, (None, str(error))
+    settled, problem = checked(steps, case.tools, case.message, case.history)
+    return _plan(steps), (settled and _plan(settled), problem)
+
+
+def _plan(steps: Sequence[PlannedStep]) -> Plan:
+    return [(step.tool, step.args) for step in steps]
 
 
 def _is_right(plan: Plan | None, case: PlanCase) -> bool:

@@ -10,8 +10,8 @@ from llmlab.errors import ContextLengthError, LabError, PlanError
 from llmlab.events import PlanMade, PlannedStep
 from llmlab.tools.base import output_text
 from llmlab.types import JsonValue
-from llmlab.workflows.chat.check import find_problem
 from llmlab.workflows.chat.faithful import NumberGuard
+from llmlab.workflows.chat.mend import checked
 from llmlab.workflows.chat.prompting import (
     composer_messages,
     fill_references,
@@ -139,8 +139,7 @@ def _read_plan(turn: Turn, answer: Answer) -> tuple[list[PlannedStep] | None, st
         plan = [PlannedStep.model_validate(step) for step in found["steps"]]
     except ValueError as error:
         return None, str(error)
-    problem = find_problem(plan, turn.offered, turn.message, turn.history)
-    return (None, problem) if problem else (plan, None)
+    return checked(plan, turn.offered, turn.message, turn.history)
 
 
 def _said(answer: Answer) -> str:

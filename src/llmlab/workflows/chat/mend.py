@@ -1,0 +1,105 @@
+"""Sets a plan right where a model copied badly, so that it need not be asked again.
+
+A bad copy is only mended if it is plain what it is a copy of: an address or a quotation that was
+said, that the plan lacks, and that is like what stands there instead. What else is wrong with a
+plan goes back to the model.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from difflib import SequenceMatcher
+
+from llmlab.events import PlannedStep
+from llmlab.types import JsonObject, JsonValue
+from llmlab.workflows.chat.check import LONGEST_REQUEST, find_problem
+from llmlab.workflows.chat.tool import ToolDescription
+from llmlab.workflows.chat.words import Address, Words
+
+History = Sequence[tuple[str, str]]
+_Change = Callable[[str], str]
+
+_LEAST_ALIKE = 0.6
+# A shorter beginning of an address may be meant as it is.
+_SHORTEST = 8
+
+
+def checked(
+    plan: Sequence[PlannedStep],
+    tools: Sequence[ToolDescription],
+    message: str,
+    history: History = (),
+) -> tuple[list[PlannedStep] | None, str | None]:
+    """Return the plan to carry out, mended if need be, or else what is wrong with it.
+
+    Args:
+        plan: As the model gave it.
+        tools: What its steps may use.
+        message: The user's words.
+        history: Earlier turns as (user, assistant); a plan may draw on them.
+    """
+    if len(message) > LONGEST_REQUEST:
+        problem = find_problem(plan, tools, message, history)
+        return (None, problem) if problem else (list(plan), None)
+    words = Words(message, "\n".join(part for turn in history for part in turn))
+    whole = _changed(plan, lambda text: _completed(text, words))
+    problem = find_problem(whole, tools, message, history)
+    if problem is None:
+        return whole, None
+    missing = _missing(whole, words)
+    mended = _changed(whole, lambda text: _copied(text, words, missing))
+    if find_problem(mended, tools, message, history) is None:
+        return mended, None
+    return None, problem
+
+
+def _completed(text: str, words: Words) -> str:
+    """An address that breaks off within a word, to its end; the check finds nothing wrong in it."""
+    said = [address.text for address in words.addresses]
+    if text in said or len(text) < _SHORTEST or not text[-1].isalnum():
+        return text
+    whole = {one for one in said if one.startswith(text) and one[len(text)].isalnum()}
+    return whole.pop() if len(whole) == 1 else text
+
+
+def _missing(plan: Sequence[PlannedStep], words: Words) -> list[Address]:
+    """The addresses and quotations that were said, but are not in the plan."""
+    there = Words(json.dumps([[step.args, step.instruction] for step in plan], ensure_ascii=False))
+    said = [*words.addresses, *(Address("quote", quote) for quote in words.quotes)]
+    return [one for one in said if not there.has(one.text)]
+
+
+def _copied(text: str, words: Words, missing: Sequence[Address]) -> str:
+    """A text with bad copies in the place of which stands what was said."""
+    for found in Words(text).addresses:
+        right = _likest(found.text, [one.text for one in missing if one.kind == found.kind])
+        if right is not None and not words.has(found.text):
+            text = text.replace(found.text, right)
+    quote = _likest(text, [one.text for one in missing if one.kind == "quote"])
+    return quote if quote is not None and not words.has(text) else text
+
+
+def _likest(text: str, candidates: Sequence[str]) -> str | None:
+    def alike(candidate: str) -> float:
+        return SequenceMatcher(None, text[:400], candidate[:400], autojunk=False).ratio()
+
+    best = max(candidates, key=alike, default=None)
+    return best if best is not None and alike(best) >= _LEAST_ALIKE else None
+
+
+def _changed(plan: Sequence[PlannedStep], change: _Change) -> list[PlannedStep]:
+    """The plan with every text in the arguments of its tools changed."""
+    return [step.model_copy(update={"args": _args(step.args, change)}) for step in plan]
+
+
+def _args(args: JsonObject, change: _Change) -> JsonObject:
+    return {name: _value(value, change) for name, value in args.items()}
+
+
+def _value(value: JsonValue, change: _Change) -> JsonValue:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list):
+        return [_value(item, change) for item in value]
+    return _args(value, change) if isinstance(value, dict) else value

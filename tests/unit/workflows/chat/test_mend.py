@@ -1,0 +1,86 @@
+"""Plans that are set right where a model copied badly, and those that go back to it."""
+
+import pytest
+
+from llmlab.events import PlannedStep
+from llmlab.workflows.chat.mend import checked
+from llmlab.workflows.chat.tool import ToolDescription
+
+TEXTS = {"url": {"type": "string"}, "to": {"type": "string"}, "files": {"type": "array"}}
+TOOLS = [
+    ToolDescription("browser", "Opens a page.", {"type": "object", "properties": TEXTS}),
+    ToolDescription("say", "Says it.", {"type": "object", "properties": {"text": {}}}),
+]
+PAGE = "https://www.beeshi-tea.co.uk/oolong?plane=snovob"
+
+
+def plan(tool="browser", **args):
+    return [PlannedStep(tool=tool, args=args, instruction="Do it.")]
+
+
+def settled(message, steps, history=()):
+    found, problem = checked(steps, TOOLS, message, history)
+    return [step.args for step in found] if found else problem
+
+
+@pytest.mark.parametrize(
+    ("message", "bad", "good"),
+    [
+        (f"open {PAGE}", PAGE.replace("snovob", "snobob"), PAGE),
+        (f"What does {PAGE} say?", PAGE.replace("oolong", "olong"), PAGE),
+        (f"open {PAGE} please", PAGE[:33], PAGE),
+        ("read map-of-oslo.png", "map-of-olso.png", "map-of-oslo.png"),
+    ],
+)
+def test_bad_copy_of_an_address_becomes_what_was_said(message, bad, good):
+    assert settled(message, plan(url=bad)) == [{"url": good}]
+
+
+def test_bad_copies_are_mended_within_lists_and_beside_right_ones():
+    steps = plan(url=PAGE, files=["anna.txt", "berd.txt"], to="ann@x.org")
+    message = f"open {PAGE} with anna.txt and bert.txt for anna@x.org"
+    assert settled(message, steps) == [
+        {"url": PAGE, "files": ["anna.txt", "bert.txt"], "to": "anna@x.org"}
+    ]
+
+
+def test_bad_copy_of_a_quotation_becomes_what_was_said():
+    steps = plan("say", text="thank for lovely evening")
+    assert settled('say "thanks for the lovely evening"', steps) == [
+        {"text": "thanks for the lovely evening"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("open the home page of https://a.com/x/y", "https://a.com"),
+        ("open the page of report2031.pdf", "report2031"),
+        (f"open {PAGE}", PAGE),
+        ("open our usual page", "https://intranet.example.com"),
+    ],
+)
+def test_what_may_be_meant_is_left_alone(message, said):
+    found, _ = checked(plan(url=said), TOOLS, message, [("hi", "see https://intranet.example.com")])
+    assert found == plan(url=said)
+
+
+def test_mail_address_is_not_taken_for_a_page():
+    steps = plan(url="https://www.beeshi-tee.co.uk")
+    assert "anna@" not in str(settled("write to anna@beeshi-tea.co.uk", steps))
+
+
+def test_what_cannot_be_mended_goes_back_to_the_model():
+    assert "unknown args" in settled("open it", plan(page="x"))
+    assert "no earlier step" in settled("open it", plan(url="{{2}}"))
+
+
+def test_plan_of_the_caller_stays_as_it_is():
+    steps = plan(url=PAGE.replace("snovob", "snobob"))
+    checked(steps, TOOLS, f"open {PAGE}")
+    assert steps == plan(url=PAGE.replace("snovob", "snobob"))
+
+
+def test_long_documents_are_not_searched():
+    steps = plan(url="https://b.com/doc")
+    assert settled("a.txt " * 5000, steps) == [{"url": "https://b.com/doc"}]
