@@ -65,7 +65,7 @@ def long_planner_batch(source: Source, words: Words, size: int) -> list[Sample]:
 def planner_case(source: Source, words: Words, bench: Bench) -> Sample:
     """One request over these tools, alone or within a conversation, and its plan."""
     request = _in_session(source, words, draw_request(source, words, bench))
-    if source.chance(0.06):
+    if source.chance(0.03):
         return repair_sample(source, request, bench.tools)
     return planner_sample(request, bench.tools)
 
