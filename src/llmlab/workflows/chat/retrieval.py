@@ -3,7 +3,7 @@
 A small model reads a list of thirty tools badly, and a request mostly says a word of the right
 one. The planner names those tools behind the request, where they don't disturb the prefix cache.
 BM25 over the beginnings, middles and ends of words stands in for a stemmer, in most languages
-that write spaces.
+that write spaces; an e-mail address or a price says a word, too.
 """
 
 from __future__ import annotations
@@ -32,6 +32,16 @@ _FILLING = re.compile(
     r"|has|had|not|no|any|all|some|there|here|get|give|make|tell|need|want|up|out|one"
 )
 
+# A value's looks say what tools call it.
+_SHAPES = (
+    (re.compile(r"https?://|www\."), "url link page site"),
+    (re.compile(r"\S@\S+\.\w"), "email mail"),
+    (re.compile(r"[\w-]\.(?!com|org|net|io|de)[a-z]{2,4}\d?\b(?!/)"), "file path"),
+    (re.compile(r"\b\d{4}-\d\d-\d\d\b|\b(?:[a-z]{3,6}day|tomorrow)\b", re.IGNORECASE), "date day"),
+    (re.compile(r"\b\d{1,2}:\d\d\b"), "time"),
+    (re.compile(r"[$€£]|\b(?:euros?|dollars?|pounds)\b", re.IGNORECASE), "amount price money"),
+)
+
 
 def closest_tools(message: str, tools: Sequence[ToolDescription]) -> list[str]:
     """Names of the few tools that share most with a request, the closest first.
@@ -47,7 +57,8 @@ def closest_tools(message: str, tools: Sequence[ToolDescription]) -> list[str]:
         return []
     if len(message) > 2 * _HALF_READ:
         message = f"{message[:_HALF_READ]} {message[-_HALF_READ:]}"
-    asked = frozenset(_grams(message))
+    shapes = [word for shape, word in _SHAPES if shape.search(message)]
+    asked = frozenset(_grams(" ".join([message, *shapes])))
     scores = _scores(asked, [_document(tool) for tool in tools])
     ranked = sorted(zip(scores, range(len(tools)), strict=True), key=lambda pair: -pair[0])[:_MOST]
     best = max(scores, default=0.0)

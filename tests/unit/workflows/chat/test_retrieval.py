@@ -29,6 +29,8 @@ TOOLS = [
         ("make it 21 degrees in here", "q7"),
         ("How many dollars is that?", "convert"),
         ("what will the forecasts say", "weather"),
+        ("let anna@example.com know", "send_mail"),
+        ("how much is $5?", "convert"),
     ],
 )
 def test_words_of_name_description_and_arguments_point_at_a_tool(message, closest):
