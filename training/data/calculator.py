@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from training.data.corpus import drawn
+from training.data.currency import priced
 from training.data.numbers import Numbers
 from training.data.ordering import in_order
 from training.data.phrasing import Source, ask, command, polish
 from training.data.rough import roughened
 from training.data.sample import Step
-from training.data.slots import Slots
+from training.data.slots import SLOT, Slots
 from training.data.words import Words
 
 CALCULATE = "Calculate."
@@ -101,18 +102,25 @@ def result_text(value: float) -> str:
 def _worded(source: Source, pattern: str, form: str) -> Sum:
     """A calculation of the corpus: its head is the expression, and kinds of its numbers."""
     block = drawn(source.rng, pattern)
+    # Most sums that people ask for have two numbers.
+    while len(set(SLOT.findall(block.head))) > 2 and source.chance(0.4):
+        block = drawn(source.rng, pattern)
     expression, _, kinds = block.head.partition(" ; ")
     ranges = dict(pair.split("=") for pair in kinds.split())
     slots = Slots(source, Words(source.rng), ranges)
     wording = source.phrase(block.lines)
     written = slots.written(in_order(expression, wording))
-    return Sum(slots.said(roughened(source, wording)), written, form)
+    return Sum(slots.said(roughened(source, priced(source, wording))), written, form)
 
 
 def _literal_pair(source: Source) -> Sum:
     left, right = Numbers(source.rng).any(), Numbers(source.rng).any()
     sign = source.rng.choice(("+", "-", "*", "*", "/"))
-    said = _joined(source, left.said, sign, right.said)
+    slots = Slots(source, Words(source.rng))
+    slots.give("a", left)
+    slots.give("b", right)
+    first, _, second = priced(source, "{a} and {b}").partition(" and ")
+    said = _joined(source, slots.said(first), sign, slots.said(second))
     return Sum(said, f"{left.written} {sign} {right.written}", "thing")
 
 

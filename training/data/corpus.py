@@ -49,7 +49,7 @@ def drawn(rng: random.Random, pattern: str) -> Block:
 
 @cache
 def _weights(pattern: str) -> tuple[int, ...]:
-    return tuple(accumulate(5 + len(block.lines) for block in blocks(pattern)))
+    return tuple(accumulate(3 + len(block.lines) for block in blocks(pattern)))
 
 
 def _read(path: Path) -> Iterator[Block]:

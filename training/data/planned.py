@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from training.data.corpus import Block, blocks, drawn
+from training.data.currency import priced
 from training.data.lookup import BROWSE, CLOCK, SEARCH
 from training.data.newtools import (
     Archetype,
@@ -136,7 +137,8 @@ def _known(source: Source, words: Words, block: Block, kind: str, *, zones: bool
     slots.give("zone", Number(name, name))
     slots.give("zonecity", Number(place, place))
     wording = source.phrase(block.lines)
-    message = _message(source, wording, slots)
+    shown = priced(source, wording) if calls[0].tool == "calculator" else wording
+    message = _message(source, shown, slots)
     return Request(kind, message, tuple(_step(call, slots, wording) for call in calls))
 
 
