@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from training.data.phrasing import Source, command, polish
 from training.data.sample import Step
+from training.data.slots import zone
 from training.data.words import CITIES, COUNTRIES, Words
 
 SEARCH = "Search the web."
@@ -272,7 +273,15 @@ _ZONE_WHOLE = (
     "time in {c}?",
     "{c} time please",
     "current time in {c}",
-    "is it already morning in {c}?",
+    "is it already [morning|evening|tomorrow|night] in {c}?",
+    "is it [day|night] in {c} now?",
+    "{c} time?",
+    "[local time|clock|time now] {c}",
+    "what does the clock say in {c}?",
+    "can I call someone in {c} now, or is it night there?",
+    "my [friend|sister|boss] lives in {c}. What time does [she|he] have?",
+    "are they still awake in {c}?",
+    "are the offices in {c} open at this hour?",
 )
 _KNOWLEDGE = (
     "who [is|was] {n}?",
@@ -324,36 +333,6 @@ _KNOWLEDGE = (
     "what do {t} eat?",
     "give me facts about {t}",
 )
-ZONES = {
-    "Berlin": "Europe/Berlin",
-    "Paris": "Europe/Paris",
-    "London": "Europe/London",
-    "Madrid": "Europe/Madrid",
-    "Rome": "Europe/Rome",
-    "Vienna": "Europe/Vienna",
-    "Lisbon": "Europe/Lisbon",
-    "Oslo": "Europe/Oslo",
-    "Athens": "Europe/Athens",
-    "Istanbul": "Europe/Istanbul",
-    "Cairo": "Africa/Cairo",
-    "Nairobi": "Africa/Nairobi",
-    "Lagos": "Africa/Lagos",
-    "Dubai": "Asia/Dubai",
-    "Bangkok": "Asia/Bangkok",
-    "Singapore": "Asia/Singapore",
-    "Tokyo": "Asia/Tokyo",
-    "Seoul": "Asia/Seoul",
-    "Shanghai": "Asia/Shanghai",
-    "Sydney": "Australia/Sydney",
-    "Auckland": "Pacific/Auckland",
-    "Toronto": "America/Toronto",
-    "Chicago": "America/Chicago",
-    "Denver": "America/Denver",
-    "New York": "America/New_York",
-    "Los Angeles": "America/Los_Angeles",
-    "Lima": "America/Lima",
-    "Bogota": "America/Bogota",
-}
 
 
 def search(source: Source, words: Words) -> tuple[str, Step]:
@@ -376,10 +355,10 @@ def browse(source: Source, words: Words) -> tuple[str, Step]:
 
 def clock(source: Source, with_zone: bool) -> tuple[str, Step]:
     """A request for date or time; of a city where the tool takes a time zone."""
-    if with_zone and source.chance(0.4):
-        city = source.rng.choice(list(ZONES))
-        step = Step("datetime", {"timezone": ZONES[city]}, CLOCK)
-        return polish(source, source.phrase(_ZONE_WHOLE, {"c": city})), step
+    if with_zone and source.chance(0.75):
+        name, place = zone(source)
+        step = Step("datetime", {"timezone": name}, CLOCK)
+        return polish(source, source.phrase(_ZONE_WHOLE, {"c": place})), step
     return polish(source, source.phrase(_CLOCK_WHOLE)), Step("datetime", {}, CLOCK)
 
 

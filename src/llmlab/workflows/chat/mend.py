@@ -1,15 +1,18 @@
 """Sets a plan right where a model copied badly, so that it need not be asked again.
 
 A bad copy is only mended if it is plain what it is a copy of: an address or a quotation that was
-said, that the plan lacks, and that is like what stands there instead. What else is wrong with a
-plan goes back to the model.
+said, that the plan lacks, and that is like what stands there instead; or a time zone whose city
+lies in another area. What else is wrong with a plan goes back to the model.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
+from functools import cache
+from zoneinfo import available_timezones
 
 from llmlab.events import PlannedStep
 from llmlab.types import JsonObject, JsonValue
@@ -20,6 +23,9 @@ from llmlab.workflows.chat.words import Address, Words
 History = Sequence[tuple[str, str]]
 _Change = Callable[[str], str]
 
+_ZONE = re.compile(
+    r"(?:Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific)/\w+"
+)
 _LEAST_ALIKE = 0.6
 # A shorter beginning of an address may be meant as it is.
 _SHORTEST = 8
@@ -43,7 +49,7 @@ def checked(
         problem = find_problem(plan, tools, message, history)
         return (None, problem) if problem else (list(plan), None)
     words = Words(message, "\n".join(part for turn in history for part in turn))
-    whole = _changed(plan, lambda text: _completed(text, words))
+    whole = _changed(plan, lambda text: _zone(_completed(text, words)))
     problem = find_problem(whole, tools, message, history)
     if problem is None:
         return whole, None
@@ -61,6 +67,24 @@ def _completed(text: str, words: Words) -> str:
         return text
     whole = {one for one in said if one.startswith(text) and one[len(text)].isalnum()}
     return whole.pop() if len(whole) == 1 else text
+
+
+def _zone(text: str) -> str:
+    """The time zone whose city is given with a wrong area; the check lets these names pass."""
+    area, _, city = text.rpartition("/")
+    if not area or not _ZONE.fullmatch(text):
+        return text
+    zones = _zones().get(city, [text])
+    return text if text in zones or len(zones) > 1 else zones[0]
+
+
+@cache
+def _zones() -> dict[str, list[str]]:
+    """Names of time zones by their cities."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(available_timezones()):
+        found.setdefault(name.rpartition("/")[2], []).append(name)
+    return found
 
 
 def _missing(plan: Sequence[PlannedStep], words: Words) -> list[Address]:

@@ -65,6 +65,20 @@ def test_what_may_be_meant_is_left_alone(message, said):
     assert found == plan(url=said)
 
 
+@pytest.mark.parametrize(
+    ("given", "right"),
+    [
+        ("Asia/London", "Europe/London"),
+        ("Europe/Los_Angeles", "America/Los_Angeles"),
+        ("Australia/Auckland", "Pacific/Auckland"),
+        ("Europe/Paris", "Europe/Paris"),
+        ("Asia/Nowhere", "Asia/Nowhere"),
+    ],
+)
+def test_city_of_a_time_zone_gets_its_area(given, right):
+    assert settled("What time is it there?", plan(to=given)) == [{"to": right}]
+
+
 def test_mail_address_is_not_taken_for_a_page():
     steps = plan(url="https://www.beeshi-tee.co.uk")
     assert "anna@" not in str(settled("write to anna@beeshi-tea.co.uk", steps))
