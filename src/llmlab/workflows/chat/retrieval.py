@@ -66,18 +66,23 @@ def closest_tools(message: str, tools: Sequence[ToolDescription]) -> list[str]:
 
 
 def _scores(asked: frozenset[str], documents: Sequence[Counter[str]]) -> list[float]:
-    """BM25 of each document."""
-    frequency = Counter(gram for document in documents for gram in asked & document.keys())
+    """BM25 of each document; 0 for those that share less than a word."""
+    shared = [_shared(asked, document) for document in documents]
+    frequency = Counter(gram for grams in shared for gram in grams)
     average = sum(document.total() for document in documents) / max(1, len(documents)) or 1.0
     count = len(documents)
     rarity = {g: math.log(1 + (count - n + 0.5) / (n + 0.5)) for g, n in frequency.items()}
     return [
-        sum(
-            rarity[gram] * _saturated(document[gram], document.total() / average)
-            for gram in sorted(asked & document.keys())
-        )
-        for document in documents
+        sum(rarity[g] * _saturated(document[g], document.total() / average) for g in grams)
+        for document, grams in zip(documents, shared, strict=True)
     ]
+
+
+def _shared(asked: frozenset[str], document: Counter[str]) -> list[str]:
+    """The pieces in common: two, or a short word; a single piece is chance (port in support)."""
+    grams = sorted(asked & document.keys())
+    is_word = any(gram.startswith("^") and gram.endswith("$") for gram in grams)
+    return grams if is_word or len(grams) > 1 else []
 
 
 def _saturated(count: int, relative_length: float) -> float:

@@ -44,6 +44,12 @@ def test_words_that_say_nothing_point_nowhere(message):
     assert closest_tools(message, TOOLS) == []
 
 
+def test_a_piece_inside_a_word_is_chance():
+    tools = [tool("open_ticket", "Opens a support ticket."), tool("translate", "Translates.")]
+    assert closest_tools("Will it rain in Porto?", tools) == []
+    assert closest_tools("What is it trading at?", tools) == []
+
+
 def test_one_tool_is_no_choice():
     assert closest_tools("Empty the trash", TOOLS[1:2]) == []
     assert closest_tools("Empty the trash", []) == []
