@@ -131,7 +131,7 @@ def draw(source: Source, words: Words) -> Call:
 
 def draw_offer(source: Source, words: Words) -> Offered:
     """A tool of the corpus under some name, or an invented one."""
-    if source.chance(0.2):
+    if source.chance(0.12):
         return _invented(source, words)
     return offer(source, words, source.rng.choice(archetypes(source.split)))
 

@@ -61,6 +61,7 @@ class Numbers:
         """A number with one to three decimals."""
         places = self.rng.choice((1, 2, 2, 2, 3))
         whole = self.rng.randint(0, 10 ** self.rng.choice((1, 2, 2, 3, 4)))
+        whole = 0 if self.rng.random() < 0.15 else whole
         text = f"{whole}.{self.rng.randint(0, 10**places - 1):0{places}d}"
         return Number(text, text)
 

@@ -12,6 +12,8 @@ _WORD = re.compile(r"(?<![{\w\[|.'\"=])[a-zA-Z]{5,}(?![\w}\]|.'\"=])")
 
 def roughened(source: Source, template: str) -> str:
     """A template (its slots stay as they are), now and then typed carelessly."""
+    if source.chance(0.1):
+        template = template.replace("}%", "} %")
     draw = source.rng.random()
     if draw < 0.06:
         return _slip(source, template)
