@@ -129,14 +129,30 @@ class Words:
         path = "".join(f"/{self._segment()}" for _ in range(self.rng.choice((0, 0, 1, 1, 2, 3))))
         if path and self.rng.random() < 0.25:
             path += self.rng.choice((".html", ".htm", ".php", ".txt", ".pdf", ".json", "/"))
-        if path and self.rng.random() < 0.2:
-            path += (
-                f"?{self.word()}={self.rng.choice((self.word(), str(self.rng.randint(1, 9999))))}"
-            )
+        if path and self.rng.random() < 0.22:
+            pairs = [self._pair() for _ in range(self.rng.choice((1, 1, 1, 2, 2, 3)))]
+            path += "?" + "&".join(pairs)
         if path and self.rng.random() < 0.07:
             path += f"#{self.word()}"
         scheme = self.rng.choice(("https://",) * 6 + ("http://",) * 3 + ("",))
         return scheme + host + path
+
+    def _pair(self) -> str:
+        """A name and value of a query."""
+        rng = self.rng
+        values = (
+            self.word(),
+            str(rng.randint(1, 9999)),
+            f"{self.word()}+{self.word()}",
+            f"{self._degrees()},{self._degrees()}",
+        )
+        name = rng.choice(
+            (self.word(), self.word(), *("id", "q", "lang", "page", "sort", "v", "ref"))
+        )
+        return f"{name}={rng.choices(values, (5, 5, 1, 0.6))[0]}"
+
+    def _degrees(self) -> str:
+        return f"{self.rng.randint(1, 89)}.{self.rng.randint(1, 9999)}"
 
     def email(self) -> str:
         """An e-mail address."""
@@ -169,12 +185,34 @@ class Words:
             f"{self.word()}-{self.word()}",
             f"{self.word()}_{self.word()}",
             f"{self.word()}-{self.word()}-{self.word()}",
+            self._slug(),
             str(self.rng.randint(1, 2030)),
             f"{self.word()}{self.rng.randint(1, 99)}",
             self.word().capitalize(),
             f"v{self.rng.randint(1, 9)}",
         )
         return self.rng.choice(shapes)
+
+    def _slug(self) -> str:
+        """A title, as blogs have it in their addresses."""
+        small = (
+            "how",
+            "to",
+            "the",
+            "a",
+            "of",
+            "in",
+            "and",
+            "why",
+            "is",
+            "for",
+            "with",
+            "my",
+            "best",
+        )
+        pick = self.rng.choice
+        count = self.rng.randint(4, 8)
+        return "-".join(pick((self.word(), self.word(), pick(small))) for _ in range(count))
 
 
 def _natural(head: str) -> tuple[str, ...]:

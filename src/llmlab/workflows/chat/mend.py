@@ -27,6 +27,8 @@ _ZONE = re.compile(
     r"(?:Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific)/\w+"
 )
 _LEAST_ALIKE = 0.6
+# Before these an address may be meant to end: the host of a page, a file without its suffix.
+_ENDS = "/?#:."
 # A shorter beginning of an address may be meant as it is.
 _SHORTEST = 8
 
@@ -61,11 +63,12 @@ def checked(
 
 
 def _completed(text: str, words: Words) -> str:
-    """An address that breaks off within a word, to its end; the check finds nothing wrong in it."""
+    """An address as it was said, if it lacks a mark or breaks off; the check lets that pass."""
+    text = words.as_said(text)
     said = [address.text for address in words.addresses]
     if text in said or len(text) < _SHORTEST or not text[-1].isalnum():
         return text
-    whole = {one for one in said if one.startswith(text) and one[len(text)].isalnum()}
+    whole = {one for one in said if one.startswith(text) and one[len(text)] not in _ENDS}
     return whole.pop() if len(whole) == 1 else text
 
 

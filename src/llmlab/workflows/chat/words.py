@@ -11,7 +11,8 @@ from functools import cached_property
 from llmlab.workflows.chat.numbers import numbers_in, numbers_said
 
 # Each is matched against one short piece of text, so that none can be made slow.
-_PIECE = re.compile(r"[^\s\"'<>()\[\]{},;|`]+")
+# A comma before a digit belongs to it: maps.example.org/?at=48.1,11.5
+_PIECE = re.compile(r"(?:[^\s\"'<>()\[\]{},;|`]|,(?=\d))+")
 _EMAIL = re.compile(r"[^@]+@[\w-]+(?:\.[\w-]+)+")
 _URL = re.compile(r"(?:https?://|www\.).+", re.IGNORECASE)
 _FILE_OR_HOST = re.compile(r"[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,6}(?:[/:].*)?")
@@ -118,6 +119,11 @@ class Words:
         """Whether a text was said, but for case, accents, spaces and punctuation."""
         text = re.sub(r"^https?://(?:www\.)?", "", _folded(text))
         return _flat(text) in self._flat
+
+    def as_said(self, text: str) -> str:
+        """A text as it was said, if it is an address that was, but for case and punctuation."""
+        flat = _flat(_folded(text))
+        return next((one.text for one in self.addresses if _flat(_folded(one.text)) == flat), text)
 
     def has_digits(self, number: str) -> bool:
         """Whether the digits of a long number were said, however they were grouped."""

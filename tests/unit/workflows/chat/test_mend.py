@@ -29,6 +29,16 @@ def settled(message, steps, history=()):
         (f"open {PAGE}", PAGE.replace("snovob", "snobob"), PAGE),
         (f"What does {PAGE} say?", PAGE.replace("oolong", "olong"), PAGE),
         (f"open {PAGE} please", PAGE[:33], PAGE),
+        (
+            "open https://a.io/how-to-bake-bread",
+            "https://a.io/how-to-bake",
+            "https://a.io/how-to-bake-bread",
+        ),
+        (
+            "open https://a.io/?q=48.1,11.5&z=2",
+            "https://a.io/?q=48.111.5&z=2",
+            "https://a.io/?q=48.1,11.5&z=2",
+        ),
         ("read map-of-oslo.png", "map-of-olso.png", "map-of-oslo.png"),
     ],
 )
