@@ -7,7 +7,15 @@ from typing import Protocol
 
 from llmlab.workflows.chat.tool import ToolDescription
 from training.data.lists import listed
-from training.data.newtools import Argument, archetypes, argument_slots, offer, typed, use
+from training.data.newtools import (
+    Argument,
+    archetypes,
+    argument_slots,
+    offer,
+    typed,
+    typical,
+    use,
+)
 from training.data.phrasing import Source, command
 from training.data.sample import Step
 from training.data.toolbox import described
@@ -133,7 +141,8 @@ def draw_offer(source: Source, words: Words) -> Offered:
     """A tool of the corpus under some name, or an invented one."""
     if source.chance(0.12):
         return _invented(source, words)
-    return offer(source, words, source.rng.choice(archetypes(source.split)))
+    among = typical(source.split) if source.chance(0.35) else archetypes(source.split)
+    return offer(source, words, source.rng.choice(among))
 
 
 def _invented(source: Source, words: Words) -> Invented:

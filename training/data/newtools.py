@@ -192,6 +192,13 @@ def read_archetype(block: Block, names: str) -> Archetype:
 
 
 @cache
+def typical(split: Split) -> Sequence[Archetype]:
+    """Those of a split that most labs have, under the names that developers give them."""
+    heads = {block.head for block in blocks("tools/api_*.txt")}
+    return [archetype for archetype in archetypes(split) if " ".join(archetype.names) in heads]
+
+
+@cache
 def _split() -> dict[Split, Sequence[Archetype]]:
     everything = [read_archetype(block, block.head) for block in blocks("tools/*.txt")]
     held_out = [a for a in everything if zlib.crc32(a.names[0].encode()) % _HELD_OUT_TOOLS == 0]
