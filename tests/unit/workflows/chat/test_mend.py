@@ -47,10 +47,10 @@ def test_bad_copy_of_an_address_becomes_what_was_said(message, bad, good):
 
 
 def test_bad_copies_are_mended_within_lists_and_beside_right_ones():
-    steps = plan(url=PAGE, files=["anna.txt", "berd.txt"], to="ann@x.org")
+    steps = plan(url=PAGE, files=["anna.txt", {"name": "berd.txt"}], to="ann@x.org")
     message = f"open {PAGE} with anna.txt and bert.txt for anna@x.org"
     assert settled(message, steps) == [
-        {"url": PAGE, "files": ["anna.txt", "bert.txt"], "to": "anna@x.org"}
+        {"url": PAGE, "files": ["anna.txt", {"name": "bert.txt"}], "to": "anna@x.org"}
     ]
 
 
