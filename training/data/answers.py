@@ -101,9 +101,9 @@ def composer_sample(source: Source, words: Words) -> Sample:
     draw = source.rng.random()
     if draw < 0.1:
         return _passed_on(source, words)
-    if draw < 0.35:
+    if draw < 0.4:
         return _looked_up(source, words)
-    if draw < 0.6:
+    if draw < 0.7:
         return _from_tools(source, words)
     request = _request(source, words)
     if source.chance(0.2):
@@ -348,11 +348,13 @@ def _done(source: Source, words: Words) -> tuple[str, str]:
 
 
 def _answer(request: Request, sentences: Sequence[str]) -> str:
-    """One answer: the last word of a chain, or all results in order."""
+    """One answer: the last word of a chain; the results of sums and of several things in order."""
     last = request.steps[len(sentences) - 1]
     if len(sentences) == 1:
         return sentences[0]
-    if request.kind == "chain" and (last.tool != "browser" or len(sentences) == 2):
+    only_sums = all(step.tool == "calculator" for step in request.steps)
+    ends_in_one = last.tool != "browser" or len(sentences) == 2
+    if request.kind == "chain" and ends_in_one and not only_sums:
         return sentences[-1]
     return _numbered(sentences)
 

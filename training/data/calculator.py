@@ -67,7 +67,8 @@ def draw(source: Source) -> Sum:
         (0.2, lambda s: _worded(s, "sums/whole_direct*.txt", "whole")),
         (0.26, lambda s: _worded(s, "sums/whole_story*.txt", "whole")),
         # Few wordings, and the likeliest ones.
-        (0.16, lambda s: _worded(s, "sums/whole_story_everyday.txt", "whole")),
+        (0.1, lambda s: _worded(s, "sums/whole_story_everyday.txt", "whole")),
+        (0.16, lambda s: _worded(s, "sums/whole_story_daily.txt", "whole")),
     )
     weights = [weight for weight, _ in makers]
     (maker,) = source.rng.choices([make for _, make in makers], weights)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from training.data.pages import question
 from training.data.phrasing import Source, command, polish
 from training.data.sample import Step
 from training.data.slots import zone
@@ -179,6 +180,40 @@ _BROWSE_WHOLE = (
     "here is a link: {u}",
     "is {u} [online|up]?",
 )
+# What a page is opened for is no step of its own.
+_BROWSE_ASKED = (
+    "open {u} and tell me {q}",
+    "open {u}. {q}",
+    "open {u}, {q}",
+    "look at {u}: {q}",
+    "have a look at {u}, {q}",
+    "check {u}, {q}",
+    "check on {u} {q}",
+    "go to {u} and find out {q}",
+    "go to {u}, I want to know {q}",
+    "visit {u} and see {q}",
+    "read {u} and tell me {q}",
+    "pull up {u} for me. {q}",
+    "according to {u}, {q}",
+    "does {u} say {q}",
+    "I'm on {u} and can't find it: {q}",
+    "it must be on {u}: {q}",
+    "see {u}. {q}",
+    "my question is {q} [The page is|It's on|Look at] {u}",
+    "{u} - {q}",
+    "{u}\n{q}",
+    "{u} {q}",
+    "[here|link]: {u}. {q}",
+    "{q} see {u}",
+    "{q} it should be on {u}",
+    "{q} ({u})",
+    "{q} {u}",
+    "{q}\n{u}",
+    "{q} [check|open|read|try] {u}",
+    "{q} you'll find it at {u}",
+    "{q} [here's the link|here is the page|the link is]: {u}",
+    "{q} I think {u} has it",
+)
 _CLOCK_WHOLE = (
     "what time is it?",
     "what time is it now?",
@@ -348,6 +383,9 @@ def browse(source: Source, words: Words) -> tuple[str, Step]:
     """A request to open a page, and its step."""
     url = words.url()
     step = Step("browser", {"url": url}, BROWSE)
+    if source.chance(0.3):
+        asked = source.phrase(_BROWSE_ASKED, {"u": url, "q": question(source, words)})
+        return (asked if asked.startswith(url) else polish(source, asked)), step
     if source.chance(0.65):
         return command(source, source.phrase(_BROWSE_COMMANDS, {"u": url})), step
     return _whole(source, _BROWSE_WHOLE, "u", url), step

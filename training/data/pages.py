@@ -25,6 +25,7 @@ _EVENTS = ("festival", "marathon", "conference", "fair", "cup", "contest", "conc
 _DISHES = ("cake", "soup", "pie", "salad", "stew", "curry", "bread", "casserole", "risotto")
 _SPECIES = ("fox", "lily", "owl", "frog", "fern", "beetle", "turtle", "orchid", "bat", "cactus")
 _MONTHS = listed("months")
+_ALSO = (" and ", " and ", ", and ", "? And ", "? ", "? Also, ", ", also ", "; ")
 # Sentences of a page that is quoted from end to end, rather than searched.
 QUOTED_WHOLE = 2
 
@@ -34,9 +35,9 @@ class Page:
     """What a tool gave.
 
     Attributes:
-        question: What is asked.
+        question: What is asked; one thing, or two.
         text: The page or the results.
-        answer: The sentence of it that answers; of a short page, all of it.
+        answer: The sentences of it that answer, as they are asked for; of a short page, all of it.
     """
 
     question: str
@@ -51,7 +52,7 @@ class _Fact:
 
 
 def question_page(source: Source, words: Words, *, results: bool, filler: int = 0) -> Page:
-    """A question, and a page (or search results) of which one sentence answers it.
+    """A question, and a page (or search results) of which a sentence or two answer it.
 
     Args:
         source: Of every choice.
@@ -66,8 +67,11 @@ def question_page(source: Source, words: Words, *, results: bool, filler: int = 
     chosen = source.rng.sample(facts, count)
     wanted = chosen[0]
     sentences = [_stated(source, words, fact, name) for fact in chosen]
-    answer = sentences[0]
+    # Two things may be asked for at once.
+    both = count > 1 and source.chance(0.25)
+    answer = " ".join(sentences[: 1 + both])
     asked = source.phrase_whole(wanted.questions)
+    also = source.phrase_whole(chosen[1].questions) if both else ""
     rival = _entity(source, words, block)
     # A question that names nothing has one page only that can answer it.
     if "{e}" in asked and rival != name and source.chance(0.4):
@@ -84,8 +88,24 @@ def question_page(source: Source, words: Words, *, results: bool, filler: int = 
     if len(sentences) <= QUOTED_WHOLE:
         answer = " ".join(sentences)
     question = fill(source.choose(asked), {"e": name})
+    if also:
+        question = _both_asked(source, question, fill(source.choose(also), {"e": name}), name)
     layout = _results if results else _text
     return Page(question, layout(source, words, sentences, name), answer)
+
+
+def question(source: Source, words: Words) -> str:
+    """A question that some page answers."""
+    block = source.rng.choice(blocks("pages/*.txt"))
+    asked = source.phrase_whole(source.rng.choice(_facts(block)).questions)
+    return fill(source.choose(asked), {"e": _entity(source, words, block)})
+
+
+def _both_asked(source: Source, first: str, second: str, name: str) -> str:
+    """Two questions as one; the second may call the thing `it`."""
+    if source.chance(0.5):
+        second = second.replace(f"{name}'s", "its").replace(name, "it")
+    return first.rstrip("?. ") + source.rng.choice(_ALSO) + second
 
 
 @cache

@@ -18,6 +18,7 @@ COUNTRIES = listed("countries")
 _ONSETS = listed("onsets")
 _VOWELS = listed("vowels")
 _CODAS = listed("codas")
+_MARKED = ("aáäåãâ", "eéèêë", "iíï", "oóöøô", "uúüû")
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,13 @@ class Words:
             parts += [self.rng.choice(_ONSETS), self.rng.choice(_VOWELS)]
             if self.rng.random() < 0.4:
                 parts.append(self.rng.choice(_CODAS))
-        return "".join(parts)
+        text = "".join(parts)
+        return text if self.rng.random() > 0.06 else self._accented(text)
+
+    def _accented(self, text: str) -> str:
+        """A word with marks on some of its vowels, as most languages but English have."""
+        marks = dict(zip("aeiou", (self.rng.choice(row) for row in _MARKED), strict=True))
+        return "".join(marks.get(letter, letter) for letter in text)
 
     def name(self) -> str:
         """A first name, or a made-up one."""
@@ -126,15 +133,15 @@ class Words:
     def url(self) -> str:
         """A web address: host, and perhaps port, path and query."""
         host = self._host()
-        path = "".join(f"/{self._segment()}" for _ in range(self.rng.choice((0, 0, 1, 1, 2, 3))))
-        if path and self.rng.random() < 0.25:
-            path += self.rng.choice((".html", ".htm", ".php", ".txt", ".pdf", ".json", "/"))
+        path = self._path()
+        if path and self.rng.random() < 0.3:
+            path += self.rng.choice(_PATH_ENDS)
         if path and self.rng.random() < 0.22:
             pairs = [self._pair() for _ in range(self.rng.choice((1, 1, 1, 2, 2, 3)))]
             path += "?" + "&".join(pairs)
         if path and self.rng.random() < 0.07:
             path += f"#{self.word()}"
-        scheme = self.rng.choice(("https://",) * 6 + ("http://",) * 3 + ("",))
+        scheme = self.rng.choice(("https://",) * 5 + ("http://",) * 2 + ("",) * 2)
         return scheme + host + path
 
     def _pair(self) -> str:
@@ -145,11 +152,12 @@ class Words:
             str(rng.randint(1, 9999)),
             f"{self.word()}+{self.word()}",
             f"{self._degrees()},{self._degrees()}",
+            f"%2F{self.word()}",
         )
         name = rng.choice(
-            (self.word(), self.word(), *("id", "q", "lang", "page", "sort", "v", "ref"))
+            (self.word(), self.word(), *("next", "id", "q", "lang", "page", "sort", "v", "ref"))
         )
-        return f"{name}={rng.choices(values, (5, 5, 1, 0.6))[0]}"
+        return f"{name}={rng.choices(values, (5, 5, 1, 0.6, 0.6))[0]}"
 
     def _degrees(self) -> str:
         return f"{self.rng.randint(1, 89)}.{self.rng.randint(1, 9999)}"
@@ -169,17 +177,48 @@ class Words:
 
     def _host(self) -> str:
         if self.rng.random() < 0.12:
-            address = ".".join(str(self.rng.randint(1, 254)) for _ in range(4))
-            local = self.rng.choice((address, "localhost", f"{self.word()}.local"))
-            return f"{local}:{self.rng.randint(80, 9999)}"
+            local = self.rng.choice((self._address(), "localhost", f"{self.word()}.local"))
+            return f"{local}:{self.rng.choice((self.rng.randint(80, 9999), *_PORTS))}"
+        if self.rng.random() < 0.1:
+            return self.rng.choice(_HOSTS)
         start = self.rng.choice(("", "", "", "www.", "docs.", "blog.", "en.", f"{self.word()}."))
         middle = self.rng.choice(
             (self.word(), self.word(), f"{self.word()}-{self.word()}", "example")
         )
         return f"{start}{middle}.{self.rng.choice(_TLDS)}"
 
+    def _address(self) -> str:
+        rng = self.rng
+        starts = (
+            "10.0.0",
+            "10.0.1",
+            "192.168.0",
+            "192.168.1",
+            "192.168.178",
+            "127.0.0",
+            "172.16.0",
+        )
+        if rng.random() < 0.6:
+            return f"{rng.choice(starts)}.{rng.randint(1, 254)}"
+        return ".".join(str(rng.randint(1, 254)) for _ in range(4))
+
+    def _path(self) -> str:
+        """What stands behind a host; a name may come twice, or a folder that many sites have."""
+        rng = self.rng
+        segments = [self._segment() for _ in range(rng.choice((0, 0, 1, 1, 2, 2, 3, 4)))]
+        if segments and rng.random() < 0.3:
+            segments.insert(rng.randint(0, len(segments)), rng.choice(_FOLDERS))
+        if segments and rng.random() < 0.1:
+            segments.insert(rng.randint(0, len(segments)), rng.choice(segments))
+        return "".join(f"/{segment}" for segment in segments)
+
     def _segment(self) -> str:
+        day = f"{self.rng.randint(2015, 2028)}/{self.rng.randint(1, 12):02d}"
         shapes = (
+            day,
+            f"{self.word().capitalize()}_{self.word()}",
+            f"{self.word()}%20{self.word()}",
+            f"~{self.word()}",
             self.word(),
             self.word(),
             f"{self.word()}-{self.word()}",
@@ -220,5 +259,40 @@ def _natural(head: str) -> tuple[str, ...]:
 
 
 _SPANS = ("day", "week", "year")
-_TLDS = ("com",) * 6 + ("org",) * 3 + ("net", "io", "dev", "de", "co.uk", "eu", "info", "edu", "fr")
+_TLDS = (
+    *("com",) * 6,
+    *("org",) * 3,
+    *(
+        "net",
+        "io",
+        "dev",
+        "app",
+        "ai",
+        "de",
+        "eu",
+        "fr",
+        "nl",
+        "ch",
+        "it",
+        "es",
+        "ca",
+        "info",
+        "edu",
+    ),
+    *("co.uk", "ac.uk", "org.uk", "sch.uk", "com.br", "com.au", "edu.ng", "gov.in", "co.jp", "gov"),
+)
+_PORTS = (80, 443, 3000, 5000, 8000, 8080, 8443, 9090, 11434)
+_HOSTS = (
+    *("github.com", "gitlab.com", "en.wikipedia.org", "www.wikipedia.org", "www.bbc.co.uk"),
+    *("news.ycombinator.com", "docs.python.org", "stackoverflow.com", "arxiv.org", "nas.home"),
+    *("www.spiegel.de", "www.nytimes.com", "huggingface.co", "docs.rs", "router.lan", "fritz.box"),
+)
+_FOLDERS = (
+    *("-", "-/blob/main", "blob/main", "wiki", "api", "api/v1", "docs", "en", "news", "blog"),
+    *("index", "latest", "results", "shop", "users", "posts", "tags", "login", "search", "html"),
+)
+_PATH_ENDS = (
+    *(".html", ".htm", ".php", ".txt", ".pdf", ".json", ".md", ".xml", "/README.md"),
+    *("/", "/", "/", "/index.html"),
+)
 _DEEDS = listed("deeds")

@@ -27,8 +27,8 @@ _ZONE = re.compile(
     r"(?:Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific)/\w+"
 )
 _LEAST_ALIKE = 0.6
-# Before these an address may be meant to end: the host of a page, a file without its suffix.
-_ENDS = "/?#:."
+# Before these an address may be meant to end: the host of a page.
+_ENDS = "/?#:"
 # A shorter beginning of an address may be meant as it is.
 _SHORTEST = 8
 
@@ -68,7 +68,9 @@ def _completed(text: str, words: Words) -> str:
     said = [address.text for address in words.addresses]
     if text in said or len(text) < _SHORTEST or not text[-1].isalnum():
         return text
-    whole = {one for one in said if one.startswith(text) and one[len(text)] not in _ENDS}
+    # A file may be meant without its suffix, but no page without a part of its host.
+    ends = _ENDS if "://" in text else f"{_ENDS}."
+    whole = {one for one in said if one.startswith(text) and one[len(text)] not in ends}
     return whole.pop() if len(whole) == 1 else text
 
 

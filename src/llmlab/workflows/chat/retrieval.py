@@ -1,36 +1,34 @@
-"""Finds the tools whose descriptions share words with a request, without any model.
+"""Finds, without any model, what in a long prompt shares words with a request.
 
-A small model reads a list of thirty tools badly, and a request mostly says a word of the right
-one. The planner names those tools behind the request, where they don't disturb the prefix cache.
-BM25 over the beginnings, middles and ends of words stands in for a stemmer, in most languages
-that write spaces; an e-mail address or a price says a word, too.
+A small model reads a list of thirty tools or a page of forty sentences badly, and a request mostly
+says a word of the right one. The prompts name the closest behind the rest, where they don't
+disturb the prefix cache; the model decides. An e-mail address or a price says a word, too.
 """
 
 from __future__ import annotations
 
-import math
+import json
 import re
-from collections import Counter
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
+from llmlab.types import JsonObject, JsonValue
+from llmlab.workflows.chat.asking import answer_looks
+from llmlab.workflows.chat.bm25 import scores
 from llmlab.workflows.chat.tool import ToolDescription
 
 _MOST = 3
 # Of the best tool's score; what has less is listed by chance.
 _LEAST_SHARE = 0.4
+# What a part of a result gains by looking like an answer: about as much as half a shared word.
+_LOOKS_RIGHT = 2.0
 # A request that long holds a document; what is asked stands before or after it.
 _HALF_READ = 1000
 _LONGEST_DOCUMENT = 4000
-_GRAM = 4
-_SATURATION, _LENGTH_WEIGHT = 1.2, 0.75
-_WORD = re.compile(r"[^\W_]+")
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_FILLING = re.compile(
-    r"a|an|the|of|to|in|on|at|for|and|or|with|by|from|is|are|be|it|its|i|me|my|you|your|whats?|how"
-    r"|do|does|did|can|could|please|this|that|s|as|if|when|which|who|where|will|would|should|have"
-    r"|has|had|not|no|any|all|some|there|here|get|give|make|tell|need|want|up|out|one"
-)
+_LONGEST_PASSAGE = 300
+_MOST_PASSAGES = 400
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[\"'“(A-Z0-9])|\n+")
+_BULLET = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)]|https?://\S+:)\s+")
 
 # A value's looks say what tools call it.
 _SHAPES = (
@@ -55,42 +53,91 @@ def closest_tools(message: str, tools: Sequence[ToolDescription]) -> list[str]:
     """
     if len(tools) < 2:
         return []
-    if len(message) > 2 * _HALF_READ:
-        message = f"{message[:_HALF_READ]} {message[-_HALF_READ:]}"
+    message = _ends(message)
     shapes = [word for shape, word in _SHAPES if shape.search(message)]
-    asked = frozenset(_grams(" ".join([message, *shapes])))
-    scores = _scores(asked, [_document(tool) for tool in tools])
-    ranked = sorted(zip(scores, range(len(tools)), strict=True), key=lambda pair: -pair[0])[:_MOST]
-    best = max(scores, default=0.0)
-    return [tools[at].name for score, at in ranked if score > best * _LEAST_SHARE]
+    asked = " ".join([message, *shapes])
+    found = scores(asked, [_document(tool) for tool in tools])
+    return [tools[at].name for at in _best(found, _MOST, max(found) * _LEAST_SHARE)]
 
 
-def _scores(asked: frozenset[str], documents: Sequence[Counter[str]]) -> list[float]:
-    """BM25 of each document; 0 for those that share less than a word."""
-    shared = [_shared(asked, document) for document in documents]
-    frequency = Counter(gram for grams in shared for gram in grams)
-    average = sum(document.total() for document in documents) / max(1, len(documents)) or 1.0
-    count = len(documents)
-    rarity = {g: math.log(1 + (count - n + 0.5) / (n + 0.5)) for g, n in frequency.items()}
-    return [
-        sum(rarity[g] * _saturated(document[g], document.total() / average) for g in grams)
-        for document, grams in zip(documents, shared, strict=True)
-    ]
+def closest_passages(message: str, outputs: Sequence[str]) -> list[str]:
+    """The few sentences, lines or records of each output that are likest to answer a request.
+
+    Args:
+        message: The user's words.
+        outputs: What steps gave: texts, or JSON.
+
+    Returns:
+        At most three of an output, two if there are several, the likest first, each at most 300
+        characters; none of an output that has no more than three, or has nothing of the request.
+    """
+    asked = _ends(message)
+    looks = answer_looks(asked)
+    most = _MOST if len(outputs) == 1 else _MOST - 1
+    found: list[str] = []
+    for output in outputs:
+        parts = _passages(output)
+        if len(parts) > _MOST:
+            likeness = [sum(bool(look.search(part)) for look in looks) for part in parts]
+            shared = scores(asked, parts)
+            total = [s + _LOOKS_RIGHT * n for s, n in zip(shared, likeness, strict=True)]
+            found += [parts[at] for at in _best(total, most)]
+    return found
 
 
-def _shared(asked: frozenset[str], document: Counter[str]) -> list[str]:
-    """The pieces in common: two, or a short word; a single piece is chance (port in support)."""
-    grams = sorted(asked & document.keys())
-    is_word = any(gram.startswith("^") and gram.endswith("$") for gram in grams)
-    return grams if is_word or len(grams) > 1 else []
+def _best(found: Sequence[float], most: int, least: float = 0.0) -> list[int]:
+    """Places of the highest scores above the least."""
+    ranked = sorted(range(len(found)), key=lambda place: -found[place])[:most]
+    return [place for place in ranked if found[place] > least]
 
 
-def _saturated(count: int, relative_length: float) -> float:
-    length = 1 - _LENGTH_WEIGHT + _LENGTH_WEIGHT * relative_length
-    return count * (_SATURATION + 1) / (count + _SATURATION * length)
+def _ends(message: str) -> str:
+    if len(message) <= 2 * _HALF_READ:
+        return message
+    return f"{message[:_HALF_READ]} {message[-_HALF_READ:]}"
 
 
-def _document(tool: ToolDescription) -> Counter[str]:
+def _passages(output: str) -> list[str]:
+    try:
+        parts = list(islice(_leaves(json.loads(output)), _MOST_PASSAGES))
+    except (ValueError, RecursionError):
+        parts = list(islice(_leaves(output), _MOST_PASSAGES))
+    return [part[:_LONGEST_PASSAGE] for part in parts]
+
+
+def _leaves(value: JsonValue) -> Iterator[str]:
+    """Sentences of texts, and the objects of lists, each as a line; no lonely fields."""
+    if isinstance(value, dict):
+        for inner in value.values():
+            if isinstance(inner, dict | list) or (isinstance(inner, str) and _is_prose(inner)):
+                yield from _leaves(inner)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _record(item) if isinstance(item, dict) else _leaves(item)
+    else:
+        parts = (_BULLET.sub("", part).strip() for part in _SENTENCE_END.split(_said(value)))
+        yield from filter(None, parts)
+
+
+def _record(item: JsonObject) -> Iterator[str]:
+    """An object of a list: the sentences that it holds, or else all its fields as one line."""
+    sentences = [one for one in item.values() if isinstance(one, str) and _is_prose(one)]
+    line = ", ".join(f"{key}: {_said(inner)}" for key, inner in item.items())
+    if sentences or len(line) > _LONGEST_PASSAGE:
+        yield from _leaves(item)
+    else:
+        yield line
+
+
+def _is_prose(text: str) -> bool:
+    return text.rstrip().endswith((".", "!", "?")) and text.count(" ") > 1
+
+
+def _said(value: JsonValue) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _document(tool: ToolDescription) -> str:
     """What a tool says of itself; its name counts twice."""
     properties = tool.parameters.get("properties") or {}
     told = [tool.name, tool.name, tool.description, *properties]
@@ -98,16 +145,4 @@ def _document(tool: ToolDescription) -> Counter[str]:
         if isinstance(schema, dict):
             told += [str(choice) for choice in schema.get("enum") or ()]
             told.append(str(schema.get("description") or ""))
-    return _counted(" ".join(told)[:_LONGEST_DOCUMENT])
-
-
-@lru_cache(maxsize=2048)
-def _counted(text: str) -> Counter[str]:
-    return Counter(_grams(text))
-
-
-def _grams(text: str) -> list[str]:
-    """Pieces of four characters of all words that say something; `^` and `$` mark their ends."""
-    words = _WORD.findall(_CAMEL.sub(" ", text).lower())
-    marked = [f"^{word}$" for word in words if not _FILLING.fullmatch(word)]
-    return [word[at : at + _GRAM] for word in marked for at in range(max(1, len(word) - _GRAM + 1))]
+    return " ".join(told)[:_LONGEST_DOCUMENT]

@@ -29,6 +29,7 @@ def settled(message, steps, history=()):
         (f"open {PAGE}", PAGE.replace("snovob", "snobob"), PAGE),
         (f"What does {PAGE} say?", PAGE.replace("oolong", "olong"), PAGE),
         (f"open {PAGE} please", PAGE[:33], PAGE),
+        ("visit https://forms.uni.edu.ng/a", "https://forms.uni.edu", "https://forms.uni.edu.ng/a"),
         (
             "open https://a.io/how-to-bake-bread",
             "https://a.io/how-to-bake",
