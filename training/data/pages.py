@@ -66,7 +66,9 @@ def question_page(source: Source, words: Words, *, results: bool, filler: int = 
     count = min(len(facts), source.rng.choice((1, 2, 3, 3, 4, 5)))
     chosen = source.rng.sample(facts, count)
     wanted = chosen[0]
-    sentences = [_stated(source, words, fact, name) for fact in chosen]
+    # Among other things, "it" could be any of them.
+    by_name = filler > 0
+    sentences = [_stated(source, words, fact, name, by_name=by_name) for fact in chosen]
     # Two things may be asked for at once.
     both = count > 1 and source.chance(0.25)
     answer = " ".join(sentences[: 1 + both])
@@ -75,15 +77,18 @@ def question_page(source: Source, words: Words, *, results: bool, filler: int = 
     rival = _entity(source, words, block)
     # A question that names nothing has one page only that can answer it.
     if "{e}" in asked and rival != name and source.chance(0.4):
-        # The same property of something else has to be passed over.
-        sentences.append(_stated(source, words, wanted, rival))
+        # The same property of something else has to be passed over; "It" could be either.
+        other = _stated(source, words, wanted, rival)
+        if name in sentences[0] and rival in other:
+            sentences.append(other)
     if source.chance(0.3):
         sentences.append(words.sentence())
     others = [other for other in blocks("pages/*.txt") if other.head != block.head]
     for _ in range(filler):
         other = source.rng.choice(others)
         fact = source.rng.choice(_facts(other))
-        sentences.append(_stated(source, words, fact, _entity(source, words, other)))
+        entity = _entity(source, words, other)
+        sentences.append(_stated(source, words, fact, entity, by_name=True))
     source.rng.shuffle(sentences)
     if len(sentences) <= QUOTED_WHOLE:
         answer = " ".join(sentences)
@@ -118,10 +123,11 @@ def _facts(block: Block) -> list[_Fact]:
     return facts
 
 
-def _stated(source: Source, words: Words, fact: _Fact, name: str) -> str:
+def _stated(source: Source, words: Words, fact: _Fact, name: str, *, by_name: bool = False) -> str:
     slots = page_slots(source, words)
     slots.give("e", Number(name, name))
-    text = slots.said(source.choose(source.rng.choice(fact.statements)))
+    named = [text for text in fact.statements if "{e}" in text] if by_name else ()
+    text = slots.said(source.choose(source.rng.choice(named or fact.statements)))
     return text[:1].upper() + text[1:]
 
 

@@ -133,9 +133,10 @@ def _known(source: Source, words: Words, block: Block, kind: str, *, zones: bool
         # A clock that takes no time zone is still the best tool for the time elsewhere.
         calls = tuple(replace(call, args={}) if call.tool == "datetime" else call for call in calls)
     slots = Slots(source, words)
-    name, place = zone(source)
-    slots.give("zone", Number(name, name))
-    slots.give("zonecity", Number(place, place))
+    for mark in ("", ".b"):
+        name, place = zone(source)
+        slots.give(f"zone{mark}", Number(name, name))
+        slots.give(f"zonecity{mark}", Number(place, place))
     wording = source.phrase(block.lines)
     shown = priced(source, wording) if calls[0].tool == "calculator" else wording
     message = _message(source, shown, slots)

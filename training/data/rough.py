@@ -6,8 +6,10 @@ import re
 
 from training.data.phrasing import Source
 
-# A word of five letters or more outside `{slots}`, `[choices]` and quotes.
-_WORD = re.compile(r"(?<![{\w\[|.'\"=])[a-zA-Z]{5,}(?![\w}\]|.'\"=])")
+# A word of five letters or more outside `{slots}`, `[choices]`, quotes and addresses.
+_WORD = re.compile(r"(?<![{\w\[|.'\"=/:-])[a-zA-Z]{5,}(?![\w}\]|.'\"=/:-])")
+# What stays as it is: slots, and addresses, which are to be copied.
+_KEPT = re.compile(r"(\{\w+(?:\.\w+)?\}|\S*\w[/.]\w\S*)")
 
 
 def roughened(source: Source, template: str) -> str:
@@ -25,8 +27,8 @@ def roughened(source: Source, template: str) -> str:
 
 
 def _lowered(template: str) -> str:
-    parts = re.split(r"(\{\w+(?:\.\w+)?\})", template)
-    text = "".join(part if part.startswith("{") else part.lower() for part in parts)
+    parts = _KEPT.split(template)
+    text = "".join(part if at % 2 else part.lower() for at, part in enumerate(parts))
     return text.rstrip("?.!")
 
 
