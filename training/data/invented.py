@@ -141,7 +141,7 @@ def draw_offer(source: Source, words: Words) -> Offered:
     """A tool of the corpus under some name, or an invented one."""
     if source.chance(0.12):
         return _invented(source, words)
-    among = typical(source.split) if source.chance(0.35) else archetypes(source.split)
+    among = typical(source.split) if source.chance(0.5) else archetypes(source.split)
     return offer(source, words, source.rng.choice(among))
 
 

@@ -20,6 +20,8 @@ from training.data.words import Words
 
 _NUMERIC = {"integer", "int", "n", "m", "k", "year", "big"}
 _DECIMAL = {"number", "any", "price", "money", "p", "r", "a", "b", "dec", "decimal"}
+# Kinds of values before which people say what they are.
+_LABELLED = {"code", "path", "file", "host", "word", "integer", "name", "person"}
 _HELD_OUT_TOOLS = 12
 
 
@@ -99,11 +101,23 @@ class Offer:
         wordings = {wording.template: wording for wording in self.archetype.wordings}
         template = source.phrase_whole(list(wordings))
         slots = argument_slots(source, words, self.archetype.arguments)
-        said = slots.said(roughened(source, source.choose(template)))
+        said = slots.said(self._labelled(source, roughened(source, source.choose(template))))
         args = self._args(template, wordings[template].constants, slots)
         # A request that begins with a value keeps the value's case.
         message = said if template.startswith(("{", '"', "'")) else polish(source, said)
         return message, use(self.tool.name, args)
+
+    def _labelled(self, source: Source, template: str) -> str:
+        """Now and then says what a value is ("order 4711"), which is no part of the value."""
+        kinds = {a.name: a.kind for a in self.archetype.arguments}
+        found = [m for m in SLOT.finditer(template) if kinds.get(m[1]) in _LABELLED]
+        if not found or not source.chance(0.12):
+            return template
+        match = source.rng.choice(found)
+        label = self.renamed[match[1]].replace("_", " ")
+        if template[: match.start()].endswith((f"{label} ", '"', "'")):
+            return template
+        return f"{template[: match.start()]}{label} {template[match.start() :]}"
 
     def args(self, values: dict[str, str]) -> dict[str, Any]:
         """Arguments from what a plan writes, under the names and types of this prompt."""

@@ -51,7 +51,15 @@ class Numbers:
         value = self.rng.randint(10 ** (digits - 1) if digits > 1 else 1, 10**digits - 1)
         if self.rng.random() < 0.25:
             value = round(value, -self.rng.randint(1, 3)) or value
+        elif self.rng.random() < 0.08:
+            value = self._repetitive(digits)
         return self._said(value)
+
+    def _repetitive(self, digits: int) -> int:
+        """All digits alike, two in turn, or a power of two: what is copied worst."""
+        first, second = self.rng.randint(1, 9), self.rng.randint(0, 9)
+        forms = (str(first) * digits, (f"{first}{second}" * digits)[:digits])
+        return self.rng.choice((*map(int, forms), 2 ** self.rng.randint(1, 3 * digits + 1)))
 
     def between(self, low: int, high: int) -> Number:
         """An integer in a range, now and then in words."""
@@ -83,7 +91,7 @@ class Numbers:
 
     def _said(self, value: int) -> Number:
         written = str(value)
-        if value < 1000 and self.rng.random() < 0.08:
+        if value < 1000 and self.rng.random() < (0.15 if value <= 12 else 0.08):
             return Number(spelled(value), written)
         if value >= 1000 and self.rng.random() < 0.2:
             return Number(f"{value:,}", written)

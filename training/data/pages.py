@@ -145,6 +145,8 @@ def page_slots(source: Source, words: Words) -> Slots:
         "clock": _clock(source),
         "day": _day(source),
         "adj": words.adjective(),
+        # Neither "today" nor "tomorrow", as in requests.
+        "weekday": rng.choice(listed("weekdays")),
         "cost": _cost(source),
         # In digits, so that they may stand in "3.12".
         "m": str(rng.randint(2, 40)),

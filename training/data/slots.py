@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -96,6 +97,8 @@ class Slots:
             "int": numbers.integer,
             "number": lambda: numbers.price() if rng.random() < 0.5 else numbers.between(1, 9999),
             "year": lambda: _same(str(rng.randint(1900, 2080))),
+            "date": lambda: _date(rng),
+            "time": lambda: _time(rng),
         }
         return makers
 
@@ -123,10 +126,6 @@ def text_makers(source: Source, words: Words) -> dict[str, Callable[[], str]]:
         "color": lambda: rng.choice(listed("colors")),
         "weekday": lambda: rng.choice(listed("days")),
         "month": lambda: rng.choice(_MONTHS),
-        "date": lambda: (
-            f"{rng.randint(2025, 2031)}-{rng.randint(1, 12):02d}-{rng.randint(1, 28):02d}"
-        ),
-        "time": lambda: f"{rng.randint(0, 23):02d}:{rng.choice((0, 0, 15, 30, 45, 5)):02d}",
         "language": lambda: rng.choice(listed("languages")),
         "currency": lambda: rng.choice(listed("currencies")),
         "phone": lambda: _phone(source),
@@ -142,6 +141,25 @@ def zone(source: Source) -> tuple[str, str]:
     (block,) = source.rng.choices(zones, [len(one.lines) for one in zones])
     place = block.lines[0] if source.chance(0.35) else source.rng.choice(block.lines)
     return block.head, place
+
+
+def _date(rng: random.Random) -> Number:
+    """A date, in a tool's form or in words."""
+    year, month, day = rng.randint(2025, 2031), rng.randint(1, 12), rng.randint(1, 28)
+    written = f"{year}-{month:02d}-{day:02d}"
+    name = _MONTHS[month - 1]
+    words = (f"{day} {name} {year}", f"{name} {day}, {year}", f"{day} {name[:3]} {year}")
+    return Number(rng.choice(words) if rng.random() < 0.25 else written, written)
+
+
+def _time(rng: random.Random) -> Number:
+    """A time of day, in a tool's form or as people write it."""
+    hour, minute = rng.randint(0, 23), rng.choice((0, 0, 15, 30, 45, 5))
+    written = f"{hour:02d}:{minute:02d}"
+    half = f"{(hour - 1) % 12 + 1}{f':{minute:02d}' if minute else ''}"
+    afternoon = "pm" if hour >= 12 else "am"
+    shapes = (f"{hour}:{minute:02d}", f"{half} {afternoon}", f"{half}{afternoon}")
+    return Number(rng.choice(shapes) if rng.random() < 0.3 else written, written)
 
 
 def free_text(source: Source, words: Words) -> str:
