@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from keyword import iskeyword
 from pathlib import Path
 
 from llmlab.agents.prompting import (
@@ -16,13 +18,26 @@ from llmlab.agents.prompting import (
     reviewer_messages,
     writer_messages,
 )
+from training.data.lists import listed
 from training.data.phrasing import Source
 from training.data.sample import Sample
-from training.data.words import Words
+from training.data.words import NOUNS, Words
 
+_VERBS = listed("verbs")
 _FOLDER = Path(__file__).with_name("corpus") / "team"
 _SECTION = re.compile(r"^== (\w+)\n", re.MULTILINE)
 _KINDS = ("stories", "code", "code", "review", "devops", "readme")
+_NAMING = (
+    "{}. Call it {}.",
+    "{}, named {}",
+    "{}. Name: {}",
+    "{} - {} would be a good name",
+    "{}. The name has to be {}, other code expects it.",
+    "{} ({})",
+    "{1}: {0}",
+    "we need {1}. {0}",
+    "please add `{1}`: {0}",
+)
 _CODE, _TESTS = "app.py", "test_app.py"
 
 
@@ -85,8 +100,23 @@ def team_sample(source: Source, words: Words) -> Sample:
     """What one role is asked about one task, and what it writes."""
     task = source.rng.choice(tasks())
     wording = source.phrase(task.wordings)
-    name = source.rng.choice(task.names) if "%name%" in wording else task.names[0]
+    if "%name%" not in wording and source.chance(0.3):
+        wording = source.rng.choice(_NAMING).format(wording.rstrip("?. "), "%name%")
+    name = task.names[0]
+    if "%name%" in wording:
+        name = _new_name(source, words) if source.chance(0.5) else source.rng.choice(task.names)
     return role_sample(source.rng.choice(_KINDS), task, named(wording, name), name)
+
+
+def _new_name(source: Source, words: Words) -> str:
+    """A name that says nothing, or something else: what a user calls it is not to be judged."""
+    rng = source.rng
+    parts = [rng.choice((rng.choice(NOUNS), rng.choice(_VERBS), words.made_up())) for _ in range(3)]
+    name = "_".join(parts[: rng.choice((1, 2, 2, 2, 3))]) + rng.choice(
+        ("", "", "", "s", "_of", "2")
+    )
+    usable = name.isascii() and not iskeyword(name) and not hasattr(builtins, name)
+    return name if usable else "my_name"
 
 
 def role_sample(kind: str, task: Task, asked: str, name: str) -> Sample:

@@ -1,24 +1,25 @@
-"""Measures a GGUF file: python -m training.evaluate [--file PATH] [--count N] [--show]."""
+"""Measures a GGUF file: python -m training.evaluate [--file PATH] [--sets NAME ...] [--show]."""
 
 from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
+from training.data.phrasing import Split
+from training.evaluate.byhand import mark_folder
 from training.evaluate.cases import (
+    FRESH,
+    OPEN,
+    SEALED,
     generated_answers,
     generated_plans,
     handwritten_plans,
 )
 from training.evaluate.engine import Engine
-from training.evaluate.scoring import (
-    Mark,
-    mark_answers,
-    mark_plans,
-)
-from training.evaluate.sealed import mark_sealed
+from training.evaluate.scoring import Mark, mark_answers, mark_plans
 
 _SHIPPED = Path(__file__).resolve().parents[2] / "src/llmlab/models/builtin/lab-mini.gguf"
 _SEED = 20_000_003
@@ -26,20 +27,22 @@ _HEADER = "| kind | cases | right % | right tools % | checked % |\n|---|---|---|
 
 
 def main() -> None:
-    """Prints a table for each set, and mistakes of all but the sealed one if asked."""
+    """Prints a table for each set, and mistakes of all but the sealed ones if asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--file", type=Path, default=_SHIPPED)
+    parser.add_argument("--sets", nargs="+", choices=_SETS, default=list(_SETS))
     parser.add_argument("--count", type=int, default=400, help="generated cases of each sort")
     parser.add_argument("--show", action="store_true", help="show mistakes (never sealed ones)")
     arguments = parser.parse_args()
     engine = Engine(arguments.file)
-    for split in ("train", "held_out"):
-        marks = mark_plans(engine, generated_plans(split, _SEED, arguments.count))
-        marks += mark_answers(engine, generated_answers(split, _SEED, arguments.count))
-        title = "trained phrasings, new values" if split == "train" else "held-out phrasings"
-        report(title, marks, show=arguments.show)
-    report("written by hand", mark_plans(engine, handwritten_plans()), show=arguments.show)
-    report("sealed", mark_sealed(engine), show=False)
+    for name in arguments.sets:
+        marks = _SETS[name](engine, arguments.count)
+        report(name, marks, show=arguments.show and name not in ("sealed", "fresh"))
+
+
+def _generated(engine: Engine, count: int, split: Split) -> list[Mark]:
+    marks = mark_plans(engine, generated_plans(split, _SEED, count))
+    return marks + mark_answers(engine, generated_answers(split, _SEED, count))
 
 
 def report(title: str, marks: Sequence[Mark], *, show: bool) -> None:
@@ -63,6 +66,16 @@ def report(title: str, marks: Sequence[Mark], *, show: bool) -> None:
 def _percent(values: Sequence[bool]) -> str:
     return str(round(100 * sum(values) / len(values))) if values else ""
 
+
+# By name: wordings that were trained on, with new values; wordings that were not; prompts by hand.
+_SETS: dict[str, Callable[[Engine, int], list[Mark]]] = {
+    "trained": partial(_generated, split="train"),
+    "held_out": partial(_generated, split="held_out"),
+    "handwritten": lambda engine, _: mark_plans(engine, handwritten_plans()),
+    "open": lambda engine, _: mark_folder(engine, OPEN),
+    "sealed": lambda engine, _: mark_folder(engine, SEALED),
+    "fresh": lambda engine, _: mark_folder(engine, FRESH),
+}
 
 if __name__ == "__main__":
     main()

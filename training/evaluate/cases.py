@@ -1,4 +1,4 @@
-"""What is measured: the generator's held-out phrasings, hand-written prompts, the sealed set."""
+"""What is measured: the generator's held-out phrasings, and prompts by hand, open and sealed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from training.data.words import Words
 from training.evaluate.compare import FreeWords, Plan
 
 _HERE = Path(__file__).parent
+OPEN = _HERE / "open"
 SEALED = _HERE.parent / "sealed"
+FRESH = SEALED / "fresh"
 # Descriptions that the tools have in the product or may have there.
 PRODUCT_TOOLS = {
     "calculator": described(
@@ -99,30 +101,32 @@ def handwritten_plans() -> list[PlanCase]:
     ]
 
 
-def sealed_plans() -> list[PlanCase]:
-    """The sealed set's plans; only scores of it are looked at."""
+def folder_plans(folder: Path) -> list[PlanCase]:
+    """The plans of a set."""
     return [
         PlanCase(
             f"{name}/{row['plan'][0]['tool'] or 'none'}" if name == "one_tool" else name,
             row["message"],
-            _sealed_tools(row["tools"]),
+            _listed_tools(folder, row["tools"]),
             [_plan(plan) for plan in (row["plan"], *row.get("accept", ()))],
             free=row.get("free", {}),
         )
         for name in ("one_tool", "two_three_steps", "unseen_tools", "long")
-        for row in sealed_rows(name)
+        for row in folder_rows(folder, name)
     ]
 
 
-def sealed_rows(name: str) -> Iterator[dict[str, Any]]:
-    """The lines of one file of the sealed set."""
-    with (SEALED / f"{name}.jsonl").open(encoding="utf-8") as lines:
-        yield from map(json.loads, lines)
+def folder_rows(folder: Path, name: str) -> Iterator[dict[str, Any]]:
+    """The lines of one file of a set; none if it has no such file."""
+    path = folder / f"{name}.jsonl"
+    if path.exists():
+        with path.open(encoding="utf-8") as lines:
+            yield from map(json.loads, lines)
 
 
-def _sealed_tools(named: Any) -> list[ToolDescription]:
+def _listed_tools(folder: Path, named: Any) -> list[ToolDescription]:
     if isinstance(named, dict):
-        lists = json.loads((SEALED / "long_tools.json").read_text(encoding="utf-8"))
+        lists = json.loads((folder / "long_tools.json").read_text(encoding="utf-8"))
         return [_defined(tool) for tool in lists[named["list"]]]
     return [PRODUCT_TOOLS[tool] if isinstance(tool, str) else _defined(tool) for tool in named]
 

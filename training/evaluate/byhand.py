@@ -1,9 +1,10 @@
-"""The sealed set: what is asked, and how its answers are counted (see `sealed/README.md`)."""
+"""Sets of prompts by hand: what is asked, and how answers are counted (see `sealed/README.md`)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from llmlab.agents.prompting import developer_messages, files_text
@@ -18,7 +19,7 @@ from llmlab.workflows.orchestrated.prompting import (
 )
 from training.data import smalltalk
 from training.data.team import Task, named, tasks
-from training.evaluate.cases import sealed_plans, sealed_rows
+from training.evaluate.cases import folder_plans, folder_rows
 from training.evaluate.engine import Engine
 from training.evaluate.scoring import Mark, asked, mark_plans, runs, same_program
 
@@ -34,19 +35,19 @@ _DECLINING = (
 )
 
 
-def mark_sealed(engine: Engine) -> list[Mark]:
-    """All files of the sealed set."""
-    marks = mark_plans(engine, sealed_plans())
+def mark_folder(engine: Engine, folder: Path) -> list[Mark]:
+    """All files of a set."""
+    marks = mark_plans(engine, folder_plans(folder))
     for name in ("compose", "long_compose"):
-        marks += _compose(engine, name)
+        marks += _compose(engine, folder, name)
     for mark in (_honest, _kinds, _verdicts, _team):
-        marks += mark(engine)
+        marks += mark(engine, folder)
     return marks
 
 
-def _compose(engine: Engine, name: str) -> Iterator[Mark]:
+def _compose(engine: Engine, folder: Path, name: str) -> Iterator[Mark]:
     """Composed answers: what must and must not be in them."""
-    for row in sealed_rows(name):
+    for row in folder_rows(folder, name):
         answer = asked(engine, composer_messages(row["message"], _results(row)))
         needed = [[word] if isinstance(word, str) else word for word in row["must_contain"]]
         right = all(any(_contains(answer, word) for word in group) for group in needed)
@@ -54,28 +55,28 @@ def _compose(engine: Engine, name: str) -> Iterator[Mark]:
         yield Mark(name, right, None, f"{row['message']} -> {answer}")
 
 
-def _honest(engine: Engine) -> Iterator[Mark]:
+def _honest(engine: Engine, folder: Path) -> Iterator[Mark]:
     """Declines what it cannot do, answers what it can.
 
     Any text that does not decline counts as an answer here; whether it fits is for a reader.
     """
-    for row in sealed_rows("honest"):
+    for row in folder_rows(folder, "honest"):
         answer = asked(engine, step_messages(row["message"], _PLAIN_STEP))
         declines = answer.strip() in _DECLINING
         right = declines == (row["expected"] == "decline")
         yield Mark(f"honest-{row['expected']}", right, None, f"{row['message']} -> {answer}")
 
 
-def _kinds(engine: Engine) -> Iterator[Mark]:
+def _kinds(engine: Engine, folder: Path) -> Iterator[Mark]:
     """What kind of request each message is."""
-    for row in sealed_rows("kinds"):
+    for row in folder_rows(folder, "kinds"):
         text = asked(engine, analyzer_messages(row["message"]), analyzer_schema())
         yield Mark("kind", parse_kind(text) == row["kind"], None, f"{row['message']} -> {text}")
 
 
-def _verdicts(engine: Engine) -> Iterator[Mark]:
+def _verdicts(engine: Engine, folder: Path) -> Iterator[Mark]:
     """Good answers that are let through, and bad ones that are caught."""
-    for row in sealed_rows("verdicts"):
+    for row in folder_rows(folder, "verdicts"):
         messages = validator_messages(row["message"], row["answer"], _results(row))
         text = asked(engine, messages, validator_schema())
         kind = "verdict-good" if row["ok"] else "verdict-bad"
@@ -86,10 +87,10 @@ def _verdicts(engine: Engine) -> Iterator[Mark]:
         yield Mark(kind, right, None, f"{row['message']} -> {text}")
 
 
-def _team(engine: Engine) -> Iterator[Mark]:
+def _team(engine: Engine, folder: Path) -> Iterator[Mark]:
     """Programs that run, pass their tests and are what was asked for, from the task's stories."""
     by_title = {task.title: task for task in tasks()}
-    for row in sealed_rows("team"):
+    for row in folder_rows(folder, "team"):
         task: Task = by_title[row["title"]]
         name = row.get("name", task.names[0])
         messages = developer_messages(row["task"], named(task.stories, name))
