@@ -2,7 +2,7 @@
 
 A bad copy is only mended if it is plain what it is a copy of: an address or a quotation that was
 said, that the plan lacks, and that is like what stands there instead; or a time zone whose city
-lies in another area. What else is wrong with a plan goes back to the model.
+lies in another area or has none. What else is wrong with a plan goes back to the model.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from llmlab.workflows.chat.tool import ToolDescription
 from llmlab.workflows.chat.words import Address, Words
 
 History = Sequence[tuple[str, str]]
-_Change = Callable[[str], str]
+# From the name and the text of an argument.
+_Change = Callable[[str, str], str]
 
 _ZONE = re.compile(
     r"(?:Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific)/\w+"
@@ -51,12 +52,12 @@ def checked(
         problem = find_problem(plan, tools, message, history)
         return (None, problem) if problem else (list(plan), None)
     words = Words(message, "\n".join(part for turn in history for part in turn))
-    whole = _changed(plan, lambda text: _zone(_completed(text, words)))
+    whole = _changed(plan, lambda name, text: _zone(name, _completed(text, words)))
     problem = find_problem(whole, tools, message, history)
     if problem is None:
         return whole, None
     missing = _missing(whole, words)
-    mended = _changed(whole, lambda text: _copied(text, words, missing))
+    mended = _changed(whole, lambda _, text: _copied(text, words, missing))
     if find_problem(mended, tools, message, history) is None:
         return mended, None
     return None, problem
@@ -74,12 +75,12 @@ def _completed(text: str, words: Words) -> str:
     return whole.pop() if len(whole) == 1 else text
 
 
-def _zone(text: str) -> str:
-    """The time zone whose city is given with a wrong area; the check lets these names pass."""
+def _zone(name: str, text: str) -> str:
+    """The time zone whose city is given with a wrong area, or without; the check lets it pass."""
     area, _, city = text.rpartition("/")
-    if not area or not _ZONE.fullmatch(text):
+    if not (_ZONE.fullmatch(text) if area else "zone" in name.lower()):
         return text
-    zones = _zones().get(city, [text])
+    zones = _zones().get(city.replace(" ", "_"), [text])
     return text if text in zones or len(zones) > 1 else zones[0]
 
 
@@ -123,12 +124,12 @@ def _changed(plan: Sequence[PlannedStep], change: _Change) -> list[PlannedStep]:
 
 
 def _args(args: JsonObject, change: _Change) -> JsonObject:
-    return {name: _value(value, change) for name, value in args.items()}
+    return {name: _value(name, value, change) for name, value in args.items()}
 
 
-def _value(value: JsonValue, change: _Change) -> JsonValue:
+def _value(name: str, value: JsonValue, change: _Change) -> JsonValue:
     if isinstance(value, str):
-        return change(value)
+        return change(name, value)
     if isinstance(value, list):
-        return [_value(item, change) for item in value]
+        return [_value(name, item, change) for item in value]
     return _args(value, change) if isinstance(value, dict) else value

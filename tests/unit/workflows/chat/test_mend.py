@@ -6,7 +6,13 @@ from llmlab.events import PlannedStep
 from llmlab.workflows.chat.mend import checked
 from llmlab.workflows.chat.tool import ToolDescription
 
-TEXTS = {"url": {"type": "string"}, "to": {"type": "string"}, "files": {"type": "array"}}
+TEXTS = {
+    "url": {"type": "string"},
+    "to": {"type": "string"},
+    "files": {"type": "array"},
+    "timezone": {"type": "string"},
+    "time_zone": {"type": "string"},
+}
 TOOLS = [
     ToolDescription("browser", "Opens a page.", {"type": "object", "properties": TEXTS}),
     ToolDescription("say", "Says it.", {"type": "object", "properties": {"text": {}}}),
@@ -88,6 +94,20 @@ def test_what_may_be_meant_is_left_alone(message, said):
 )
 def test_city_of_a_time_zone_gets_its_area(given, right):
     assert settled("What time is it there?", plan(to=given)) == [{"to": right}]
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "right"),
+    [
+        ("timezone", "Auckland", "Pacific/Auckland"),
+        ("time_zone", "New York", "America/New_York"),
+        ("timezone", "Singapore", "Singapore"),
+        ("timezone", "UTC", "UTC"),
+        ("to", "Auckland", "Auckland"),
+    ],
+)
+def test_city_for_a_time_zone_becomes_its_zone_but_no_other_argument(name, given, right):
+    assert settled(f"What time is it in {given}?", plan(**{name: given})) == [{name: right}]
 
 
 def test_mail_address_is_not_taken_for_a_page():
