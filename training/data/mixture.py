@@ -59,16 +59,16 @@ def _each(make: Callable[[Source, Words], Sample]) -> Maker:
 
 
 _SHORT: Sequence[tuple[float, Maker]] = (
-    (0.56, planner_batch),
+    (0.58, planner_batch),
     (0.07, native_batch),
     (0.15, _each(composer_sample)),
     (0.06, _each(step_sample)),
     (0.07, _each(chat_sample)),
     (0.03, _each(kind_sample)),
-    (0.06, _each(verdict_sample)),
+    (0.04, _each(verdict_sample)),
 )
 _LONG: Sequence[tuple[float, Maker]] = (
-    (0.56, lambda source, words, size: [team_sample(source, words)]),
+    (0.6, lambda source, words, size: [team_sample(source, words)]),
     (0.32, long_planner_batch),
-    (0.12, lambda source, words, size: [long_composer_sample(source, words)]),
+    (0.08, lambda source, words, size: [long_composer_sample(source, words)]),
 )

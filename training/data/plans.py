@@ -199,12 +199,12 @@ def _known_makers(source: Source, words: Words, bench: Bench) -> list[tuple[floa
         makers.append((0.5, lambda: _single("search", *lookup.search(source, words))))
         if bench.only_known:
             makers += [
-                (2.0, lambda: planned.single(source, words, "search")),
+                (4.0, lambda: planned.single(source, words, "search")),
                 (0.3, lambda: _knowledge_search(source, words)),
             ]
     if "browser" in names:
-        makers.append((0.6, lambda: _single("browser", *lookup.browse(source, words))))
-        makers.append((1.4, lambda: planned.single(source, words, "browser")))
+        makers.append((1.0, lambda: _single("browser", *lookup.browse(source, words))))
+        makers.append((2.2, lambda: planned.single(source, words, "browser")))
     if "datetime" in names:
         zone = takes_zone(names["datetime"])
         # Which zone a place lies in has to be known by heart.
