@@ -183,7 +183,7 @@ def _passages(message: str, results: StepResults) -> str:
     # Repeated at the end, where small models copy from best.
     parts = closest_passages(message, [output for _, _, output in results])
     lines = "".join(f"- {part}\n" for part in parts)
-    return f"Parts that share words with the request:\n{lines}" if lines else ""
+    return f"Parts that may answer the request:\n{lines}" if lines else ""
 
 
 def _turns(history: History) -> ChatMessages:

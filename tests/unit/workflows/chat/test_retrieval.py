@@ -176,6 +176,6 @@ def test_deep_and_long_outputs_are_survived():
 def test_the_composer_is_told_the_closest_parts_behind_the_results():
     messages = composer_messages("how long is the lake?", [("Open it.", "browser", PAGE)])
     assert messages[-1]["content"].endswith(
-        f"(browser): {PAGE}\nParts that share words with the request:\n"
+        f"(browser): {PAGE}\nParts that may answer the request:\n"
         "- The lake is 12 km long.\n- Lake Orrin\nAnswer:"
     )
