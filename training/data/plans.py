@@ -100,7 +100,7 @@ def draw_request(source: Source, words: Words, bench: Bench) -> Request:
     ]
     if bench.only_known:
         # Beside new tools, work that is "plain" elsewhere may be just what one of them does.
-        makers.append((0.6, lambda: planned.single(source, words, "plain")))
+        makers.append((1.2, lambda: planned.single(source, words, "plain")))
     share = 13.0 / max(6, len(bench.offered))
     makers += [(share, partial(_new, source, words, one)) for one in bench.offered]
     if bench.offered:
@@ -199,7 +199,7 @@ def _known_makers(source: Source, words: Words, bench: Bench) -> list[tuple[floa
         makers.append((0.5, lambda: _single("search", *lookup.search(source, words))))
         if bench.only_known:
             makers += [
-                (4.0, lambda: planned.single(source, words, "search")),
+                (3.0, lambda: planned.single(source, words, "search")),
                 (0.3, lambda: _knowledge_search(source, words)),
             ]
     if "browser" in names:

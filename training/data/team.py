@@ -26,7 +26,7 @@ from training.data.words import NOUNS, Words
 _VERBS = listed("verbs")
 _FOLDER = Path(__file__).with_name("corpus") / "team"
 _SECTION = re.compile(r"^== (\w+)\n", re.MULTILINE)
-_KINDS = ("stories", "code", "code", "review", "devops", "readme")
+_KINDS = ("stories", *("code",) * 4, "review", "devops", "readme")
 _NAMING = (
     "{}. Call it {}.",
     "{}, named {}",

@@ -1,8 +1,9 @@
-"""Finds, without any model, what in a long prompt shares words with a request.
+"""Finds, without any model, what in a long prompt is closest to a request.
 
 A small model reads a list of thirty tools or a page of forty sentences badly, and a request mostly
 says a word of the right one. The prompts name the closest behind the rest, where they don't
-disturb the prefix cache; the model decides. An e-mail address or a price says a word, too.
+disturb the prefix cache; the model decides. An e-mail address or a price says a word, too, and
+who asks for a price looks for one.
 """
 
 from __future__ import annotations
