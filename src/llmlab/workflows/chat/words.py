@@ -122,6 +122,8 @@ class Words:
 
     def as_said(self, text: str) -> str:
         """A text as it was said, if it is an address that was, but for case and punctuation."""
+        if text in self.message:
+            return text
         flat = _flat(_folded(text))
         return next((one.text for one in self.addresses if _flat(_folded(one.text)) == flat), text)
 

@@ -74,6 +74,7 @@ def test_bad_copy_of_a_quotation_becomes_what_was_said():
         ("open the home page of https://a.com/x/y", "https://a.com"),
         ("open the page of report2031.pdf", "report2031"),
         (f"open {PAGE}", PAGE),
+        ("read https://a.com/results/ and tell me who won", "https://a.com/results/"),
         ("open our usual page", "https://intranet.example.com"),
     ],
 )
