@@ -53,6 +53,6 @@ def answer_looks(question: str) -> list[re.Pattern[str]]:
         question: The user's words.
 
     Returns:
-        None for what isn't asked in English, or asks for something else.
+        Empty if it isn't asked in English, or asks for something else.
     """
     return [answer for asked, answer in _ANSWERS if asked.search(question)]

@@ -21,7 +21,7 @@ from llmlab.workflows.chat.tool import ToolDescription
 _MOST = 3
 # Of the best tool's score; what has less is listed by chance.
 _LEAST_SHARE = 0.4
-# What a part of a result gains by looking like an answer: about as much as half a shared word.
+# What a part of a result gains by looking like an answer; less than by sharing a long word.
 _LOOKS_RIGHT = 2.0
 # A request that long holds a document; what is asked stands before or after it.
 _HALF_READ = 1000
