@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.attention import attend
 from training.config import ModelConfig
 
 
@@ -25,14 +26,22 @@ class Attention(nn.Module):
         """Shapes: hidden (batch, tokens, width), mask as `additive` gives it."""
         batch, tokens, _ = hidden.shape
         shape = (batch, tokens, -1, self.config.head_width)
-        query = rotate(self.query(hidden).view(shape), rotation).transpose(1, 2)
-        key = rotate(self.key(hidden).view(shape), rotation).transpose(1, 2)
+        query = rotate(self._halved(hidden, self.query).view(shape), rotation).transpose(1, 2)
+        key = rotate(self._halved(hidden, self.key).view(shape), rotation).transpose(1, 2)
         value = self.value(hidden).view(shape).transpose(1, 2)
         repeats = self.config.heads // self.config.kv_heads
         key = key.repeat_interleave(repeats, dim=1)
         value = value.repeat_interleave(repeats, dim=1)
-        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        mixed = attend(query, key, value, mask)
         return self.output(mixed.transpose(1, 2).reshape(batch, tokens, -1))
+
+    def _halved(self, hidden: Tensor, layer: nn.Linear) -> Tensor:
+        """What a layer gives, in each head the even places before the odd ones.
+
+        The weights are for rotating neighbours, as GGUF's llama does; halves rotate faster.
+        """
+        weight = layer.weight.unflatten(0, (-1, self.config.head_width // 2, 2))
+        return functional.linear(hidden, weight.transpose(1, 2).flatten(0, 2))
 
 
 class FeedForward(nn.Module):
@@ -108,11 +117,11 @@ def rotations(config: ModelConfig, positions: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def rotate(heads: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-    """Rotates neighbouring pairs, as GGUF's llama does: no permutation is needed at export."""
+    """Rotates pairs of which one is in the first half of a head, the other in the second."""
     cosine, sine = rotation
-    even, odd = heads.float().unflatten(-1, (-1, 2)).unbind(-1)
-    turned = torch.stack((even * cosine - odd * sine, even * sine + odd * cosine), dim=-1)
-    return turned.flatten(-2).to(heads.dtype)
+    first, second = heads.float().chunk(2, dim=-1)
+    turned = torch.cat((first * cosine - second * sine, first * sine + second * cosine), dim=-1)
+    return turned.to(heads.dtype)
 
 
 def branch_mask(documents: Tensor, branches: Tensor) -> Tensor:

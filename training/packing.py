@@ -7,9 +7,10 @@ That trains two to three times as many samples per token as laying them end to e
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ from training.tokenizer import Vocabulary
 Ints = NDArray[np.int64]
 _GAP_CHANCE = 0.1
 _LONGEST_GAP = 800
+# What is drawn for a step, as a share of its rows: more would not fit.
+_FILLED = 0.94
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,31 @@ class _Branch:
     answer_from: int
 
 
+@dataclass
+class _Group:
+    """Samples behind one system block."""
+
+    head: list[int]
+    branches: list[_Branch] = field(default_factory=list)
+
+    def longest(self) -> int:
+        return len(self.head) + max((len(branch.tokens) for branch in self.branches), default=0)
+
+    def cost(self, size: int) -> int:
+        """Tokens that it takes in rows of a size, in each of which its head stands again."""
+        body = sum(len(branch.tokens) for branch in self.branches)
+        return body + len(self.head) * math.ceil(body / (size - len(self.head)))
+
+
+@dataclass
+class _Document:
+    """A group's head in a row: where the positions behind it begin, and its branches so far."""
+
+    number: int
+    start: int
+    branches: int = 0
+
+
 class _Row:
     """One row being filled."""
 
@@ -64,30 +92,38 @@ class _Row:
         self.positions: list[int] = []
         self.documents: list[int] = []
         self.branches: list[int] = []
-        self.document = -1
+        self._begun: dict[int, _Document] = {}
 
     def free(self) -> int:
         return self.size - len(self.tokens)
 
-    def begin(self, head: Sequence[int]) -> None:
-        self.document += 1
-        self._add(head, 0, 0, len(head))
+    def takes(self, group: _Group, branch: _Branch) -> bool:
+        """Whether it has the group's head, and room for one more of its branches."""
+        return id(group) in self._begun and self.free() >= len(branch.tokens)
 
-    def add(self, branch: _Branch, number: int, start: int) -> None:
-        self._add(branch.tokens, number, start, branch.answer_from)
+    def begin(self, group: _Group, gap: int) -> None:
+        """Lays a group's head down; its branches begin `gap` positions behind it."""
+        document = _Document(len(self._begun), len(group.head) + gap)
+        self._begun[id(group)] = document
+        self._add(_Branch(group.head, len(group.head)), document, 0)
 
-    def _add(self, tokens: Sequence[int], branch: int, start: int, answer_from: int) -> None:
-        count = len(tokens)
+    def add(self, group: _Group, branch: _Branch) -> None:
+        document = self._begun[id(group)]
+        document.branches += 1
+        self._add(branch, document, document.start)
+
+    def _add(self, branch: _Branch, document: _Document, start: int) -> None:
+        tokens, count = branch.tokens, len(branch.tokens)
         if not count:
             return
         self.tokens += tokens
         self.targets += [*tokens[1:], 0]
         # The target of position i is token i + 1, so the answer's weight begins one earlier.
-        context = min(max(answer_from - 1, 0), count - 1)
+        context = min(max(branch.answer_from - 1, 0), count - 1)
         self.weights += [self.context_weight] * context + [1.0] * (count - 1 - context) + [0.0]
         self.positions += range(start, start + count)
-        self.documents += [self.document] * count
-        self.branches += [branch] * count
+        self.documents += [document.number] * count
+        self.branches += [document.branches] * count
 
 
 def step_rows(vocabulary: Vocabulary, config: TrainConfig, step: int) -> Rows:
@@ -98,8 +134,10 @@ def step_rows(vocabulary: Vocabulary, config: TrainConfig, step: int) -> Rows:
     stream = (long_batches if long else batches)(seed, pieces=vocabulary.pieces)
     rng = random.Random(seed)
     rows = [_Row(size, config.context_weight) for _ in range(config.tokens // size)]
-    for row in rows:
-        _fill(row, stream, vocabulary, rng)
+    groups = _drawn(stream, vocabulary, size, int(_FILLED * config.tokens))
+    for group in sorted(groups, key=_Group.longest, reverse=True):
+        for branch in sorted(group.branches, key=lambda branch: len(branch.tokens), reverse=True):
+            _lay(rows, group, branch, rng)
     return _stacked(rows, size)
 
 
@@ -110,32 +148,40 @@ def encode_sample(vocabulary: Vocabulary, sample: Sample) -> tuple[str, list[int
     return head, prompt + vocabulary.encode(sample.answer + END), len(prompt)
 
 
-def _fill(
-    row: _Row, stream: Iterator[list[Sample]], vocabulary: Vocabulary, rng: random.Random
-) -> None:
-    """Adds batches until one does not fit any more; what is left of it is dropped."""
+def _drawn(
+    stream: Iterator[list[Sample]], vocabulary: Vocabulary, size: int, capacity: int
+) -> list[_Group]:
+    """Samples of `capacity` tokens, by what they share.
+
+    What is drawn does not depend on what would fit, so that long samples keep their share.
+    """
+    groups: dict[str, _Group] = {}
     while True:
-        groups: dict[str, list[_Branch]] = {}
         for sample in next(stream):
             head, tokens, answer_from = encode_sample(vocabulary, sample)
-            groups.setdefault(head, []).append(_Branch(tokens, answer_from))
-        for head, members in groups.items():
-            if not _fill_group(row, vocabulary.encode(head), members, rng):
-                return
+            if head not in groups:
+                groups[head] = _Group(vocabulary.encode(head))
+            group = groups[head]
+            if len(group.head) + len(tokens) > size:
+                continue
+            capacity += group.cost(size)
+            group.branches.append(_Branch(tokens, answer_from))
+            capacity -= group.cost(size)
+            if capacity < 0:
+                return list(groups.values())
 
 
-def _fill_group(row: _Row, head: list[int], members: list[_Branch], rng: random.Random) -> bool:
-    if row.free() < len(head) + len(members[0].tokens):
-        # A sample longer than a whole row would block it for ever: pass it over.
-        return len(head) + len(members[0].tokens) > row.size // 2
-    row.begin(head)
-    # A gap teaches distances that short rows do not have.
-    gap = rng.randint(1, _LONGEST_GAP) if rng.random() < _GAP_CHANCE else 0
-    for number, branch in enumerate(members, 1):
-        if len(branch.tokens) > row.free():
-            return False
-        row.add(branch, number, len(head) + gap)
-    return True
+def _lay(rows: Sequence[_Row], group: _Group, branch: _Branch, rng: random.Random) -> None:
+    """Beside others of its group if there is room, else in the emptiest row, if there is any."""
+    beside = [row for row in rows if row.takes(group, branch)]
+    if beside:
+        min(beside, key=_Row.free).add(group, branch)
+        return
+    row = max(rows, key=_Row.free)
+    if row.free() >= len(group.head) + len(branch.tokens):
+        # A gap teaches distances that short rows do not have.
+        row.begin(group, rng.randint(1, _LONGEST_GAP) if rng.random() < _GAP_CHANCE else 0)
+        row.add(group, branch)
 
 
 def _stacked(rows: Sequence[_Row], size: int) -> Rows:

@@ -60,15 +60,15 @@ def request(source: Source) -> tuple[str, str]:
 def draw(source: Source) -> Sum:
     """One calculation in some wording."""
     makers: tuple[tuple[float, Callable[[Source], Sum]], ...] = (
-        (0.14, _literal_pair),
-        (0.14, _literal_long),
-        (0.2, lambda s: _worded(s, "sums/things*.txt", "thing")),
+        (0.08, _literal_pair),
+        (0.08, _literal_long),
+        (0.17, lambda s: _worded(s, "sums/things*.txt", "thing")),
         (0.15, lambda s: _worded(s, "sums/actions*.txt", "action")),
-        (0.2, lambda s: _worded(s, "sums/whole_direct*.txt", "whole")),
-        (0.26, lambda s: _worded(s, "sums/whole_story*.txt", "whole")),
+        (0.28, lambda s: _worded(s, "sums/whole_direct*.txt", "whole")),
+        (0.36, lambda s: _worded(s, "sums/whole_story*.txt", "whole")),
         # Few wordings, and the likeliest ones.
         (0.1, lambda s: _worded(s, "sums/whole_story_everyday.txt", "whole")),
-        (0.16, lambda s: _worded(s, "sums/whole_story_daily.txt", "whole")),
+        (0.2, lambda s: _worded(s, "sums/whole_story_daily.txt", "whole")),
     )
     weights = [weight for weight, _ in makers]
     (maker,) = source.rng.choices([make for _, make in makers], weights)

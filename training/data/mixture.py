@@ -59,16 +59,17 @@ def _each(make: Callable[[Source, Words], Sample]) -> Maker:
 
 
 _SHORT: Sequence[tuple[float, Maker]] = (
-    (0.52, planner_batch),
-    (0.07, native_batch),
-    (0.22, _each(composer_sample)),
-    (0.06, _each(step_sample)),
-    (0.06, _each(chat_sample)),
-    (0.03, _each(kind_sample)),
-    (0.04, _each(verdict_sample)),
+    (0.70, planner_batch),
+    (0.05, native_batch),
+    (0.14, _each(composer_sample)),
+    (0.03, _each(step_sample)),
+    (0.03, _each(chat_sample)),
+    (0.015, _each(kind_sample)),
+    (0.035, _each(verdict_sample)),
 )
 _LONG: Sequence[tuple[float, Maker]] = (
-    (0.6, lambda source, words, size: [team_sample(source, words)]),
-    (0.32, long_planner_batch),
-    (0.08, lambda source, words, size: [long_composer_sample(source, words)]),
+    (0.58, lambda source, words, size: [team_sample(source, words)]),
+    # Their list of tools fills most of a row.
+    (0.27, lambda source, words, size: long_planner_batch(source, words, 2)),
+    (0.15, lambda source, words, size: [long_composer_sample(source, words)]),
 )

@@ -192,19 +192,19 @@ def _known_makers(source: Source, words: Words, bench: Bench) -> list[tuple[floa
     makers: list[tuple[float, Maker]] = []
     if "calculator" in names:
         makers += [
-            (6.5, lambda: _calculation(source)),
+            (8.0, lambda: _calculation(source)),
             (0.4, lambda: chained.follow_up(source)),
         ]
     if "web_search" in names:
-        makers.append((0.5, lambda: _single("search", *lookup.search(source, words))))
+        makers.append((0.8, lambda: _single("search", *lookup.search(source, words))))
         if bench.only_known:
             makers += [
-                (3.0, lambda: planned.single(source, words, "search")),
+                (4.5, lambda: planned.single(source, words, "search")),
                 (0.3, lambda: _knowledge_search(source, words)),
             ]
     if "browser" in names:
-        makers.append((1.0, lambda: _single("browser", *lookup.browse(source, words))))
-        makers.append((2.2, lambda: planned.single(source, words, "browser")))
+        makers.append((0.7, lambda: _single("browser", *lookup.browse(source, words))))
+        makers.append((1.8, lambda: planned.single(source, words, "browser")))
     if "datetime" in names:
         zone = takes_zone(names["datetime"])
         # Which zone a place lies in has to be known by heart.

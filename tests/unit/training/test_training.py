@@ -1,10 +1,18 @@
 """The training itself, for a few steps of a tiny model; needs PyTorch."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
 pytestmark = pytest.mark.torch
+
+
+@dataclass
+class _Row:
+    documents: Any
+    branches: Any
+    weights: Any
 
 
 @pytest.fixture
@@ -72,6 +80,56 @@ def test_targets_and_weights_follow_the_answer(vocabulary):
     inner = rows.weights[:, :-1] > 0
     assert (rows.targets[:, :-1][inner] == rows.tokens[:, 1:][inner]).all()
     assert {round(float(weight), 2) for weight in set(rows.weights.flat)} == {0.0, 0.1, 1.0}
+
+
+def test_long_samples_are_packed_as_often_as_short_ones(vocabulary, monkeypatch):
+    from training import packing
+    from training.config import TrainConfig
+    from training.data.sample import Sample
+
+    def drawn(*_arguments, **_options):
+        while True:
+            for answer in ("the " * 10, "the " * 90):
+                yield [Sample("any", [{"role": "user", "content": "25 * 67"}], answer)]
+
+    monkeypatch.setattr(packing, "batches", drawn)
+    rows = packing.step_rows(vocabulary, TrainConfig(tokens=4096, row_tokens=512), step=0)
+    answers = [
+        row.weights[(row.documents == 0) & (row.branches == branch)].tolist().count(1.0)
+        for row in map(_Row, rows.documents, rows.branches, rows.weights)
+        for branch in range(1, row.branches.max() + 1)
+    ]
+    shorts = sum(length == min(answers) for length in answers)
+    assert abs(2 * shorts - len(answers)) <= 1
+    assert (rows.documents < 0).mean() < 0.25
+
+
+def test_rows_are_nearly_full(vocabulary):
+    from training.config import TrainConfig
+    from training.packing import step_rows
+
+    padding = [(step_rows(vocabulary, TrainConfig(), n).documents < 0).mean() for n in range(5)]
+    assert sum(padding) / len(padding) < 0.1
+
+
+def test_attention_has_the_gradients_of_pytorchs(torch):
+    from torch.nn.functional import scaled_dot_product_attention
+    from training.attention import attend
+    from training.model import additive, branch_mask
+
+    torch.manual_seed(0)
+    # More tokens than one chunk of queries, and no multiple of it.
+    tokens = 300
+    branches = (torch.arange(tokens)[None] // 70).long()
+    mask = additive(branch_mask(torch.zeros_like(branches), branches)).float()
+    drawn = torch.randn(4, 2, 3, tokens, 8)
+    gradients = []
+    for attention in (attend, scaled_dot_product_attention):
+        inputs = [one.clone().requires_grad_() for one in drawn[:3]]
+        attention(*inputs, mask).backward(drawn[3])
+        gradients.append([one.grad for one in inputs])
+    for ours, theirs in zip(*gradients, strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-5)
 
 
 # PyTorch's compiler uses what PyTorch itself has deprecated.
