@@ -52,7 +52,8 @@ class TrainConfig:
         learning_rate: Peak, for all weights.
         warmup: Steps of linear warm-up.
         decay: Last share of the training in which the rate falls to zero.
-        context_weight: Loss weight of tokens that are not the answer.
+        context_weight: Loss weight of tokens that are not the answer; it falls with the rate.
+        loss_share: Share of the tokens whose loss is taken: the answers, and some of the context.
         checkpoint_seconds: Time between checkpoints.
         word_merges: Learnt merges of letters in the tokenizer.
     """
@@ -68,6 +69,7 @@ class TrainConfig:
     warmup: int = 40
     decay: float = 0.6
     context_weight: float = 0.1
+    loss_share: float = 0.375
     checkpoint_seconds: float = 120.0
     word_merges: int = 700
 

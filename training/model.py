@@ -68,9 +68,17 @@ class Block(nn.Module):
         self.feed_forward_norm = nn.RMSNorm(config.width, eps=config.epsilon)
         self.feed_forward = FeedForward(config)
 
-    def forward(self, hidden: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
-        """Keeps the shape."""
+    def forward(
+        self,
+        hidden: Tensor,
+        rotation: tuple[Tensor, Tensor],
+        mask: Tensor,
+        chosen: Tensor | None = None,
+    ) -> Tensor:
+        """Keeps the shape; (chosen, width) if only some places of the flattened rows go on."""
         hidden = hidden + self.attention(self.attention_norm(hidden), rotation, mask)
+        if chosen is not None:
+            hidden = hidden.flatten(0, 1)[chosen]
         return hidden + self.feed_forward(self.feed_forward_norm(hidden))
 
 
@@ -85,21 +93,25 @@ class LabMini(nn.Module):
         self.norm = nn.RMSNorm(config.width, eps=config.epsilon)
         self.apply(self._initialise)
 
-    def forward(self, tokens: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
+    def forward(
+        self, tokens: Tensor, positions: Tensor, mask: Tensor, chosen: Tensor | None = None
+    ) -> Tensor:
         """Logits.
 
         Args:
             tokens: Ids, (batch, tokens).
             positions: Position of each token in its conversation, (batch, tokens).
             mask: 0 where a token may look, else -inf, (batch, 1, tokens, tokens).
+            chosen: Places of the flattened rows whose logits are wanted, (chosen,); None for all.
 
         Returns:
-            (batch, tokens, vocabulary).
+            (batch, tokens, vocabulary), or (chosen, vocabulary).
         """
         rotation = rotations(self.config, positions)
         hidden = self.embedding(tokens)
-        for block in self.blocks:
+        for block in self.blocks[:-1]:
             hidden = block(hidden, rotation, mask)
+        hidden = self.blocks[-1](hidden, rotation, mask, chosen)
         logits: Tensor = functional.linear(self.norm(hidden), self.embedding.weight)
         return logits
 

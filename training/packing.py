@@ -39,6 +39,7 @@ class Rows:
         positions: Position of each token in its own conversation.
         documents: Which batch of samples a token belongs to; -1 is padding.
         branches: 0 for a shared block, else which sample.
+        chosen: Places of the flattened rows whose loss is taken, (count,).
     """
 
     tokens: Ints
@@ -47,6 +48,7 @@ class Rows:
     positions: Ints
     documents: Ints
     branches: Ints
+    chosen: Ints
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,8 @@ def step_rows(vocabulary: Vocabulary, config: TrainConfig, step: int) -> Rows:
     for group in sorted(groups, key=_Group.longest, reverse=True):
         for branch in sorted(group.branches, key=lambda branch: len(branch.tokens), reverse=True):
             _lay(rows, group, branch, rng)
-    return _stacked(rows, size)
+    count = int(config.loss_share * config.tokens)
+    return _stacked(rows, size, np.random.default_rng(seed), count)
 
 
 def encode_sample(vocabulary: Vocabulary, sample: Sample) -> tuple[str, list[int], int]:
@@ -184,17 +187,21 @@ def _lay(rows: Sequence[_Row], group: _Group, branch: _Branch, rng: random.Rando
         row.add(group, branch)
 
 
-def _stacked(rows: Sequence[_Row], size: int) -> Rows:
+def _stacked(rows: Sequence[_Row], size: int, rng: np.random.Generator, count: int) -> Rows:
     def stack(lists: list[list[int]], padding: int) -> Ints:
         padded = [values + [padding] * (size - len(values)) for values in lists]
         return np.array(padded, dtype=np.int64)
 
-    weights = [row.weights + [0.0] * row.free() for row in rows]
+    padded = [row.weights + [0.0] * row.free() for row in rows]
+    weights = np.array(padded, dtype=np.float32)
+    # Answers first, then of the context what chance gives.
+    order = np.ceil(weights.ravel()) + np.floor(weights.ravel()) + rng.random(weights.size)
     return Rows(
         stack([row.tokens for row in rows], 0),
         stack([row.targets for row in rows], 0),
-        np.array(weights, dtype=np.float32),
+        weights,
         stack([row.positions for row in rows], 0),
         stack([row.documents for row in rows], -1),
         stack([row.branches for row in rows], 0),
+        np.sort(np.argpartition(-order, count)[:count]),
     )

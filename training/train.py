@@ -67,9 +67,10 @@ def train(
     saved = progress.seconds
     while progress.share(config) < 1:
         started = time.monotonic()
-        _set_rate(optimizers, config, progress)
+        falling = min(1.0, (1 - progress.share(config)) / config.decay)
+        _set_rate(optimizers, config, progress.step, falling)
         rows = step_rows(vocabulary, config, progress.step)
-        loss = _step(compiled, optimizers, rows, device)
+        loss = _step(compiled, optimizers, rows, falling, device)
         progress.step += 1
         progress.seconds += time.monotonic() - started
         if progress.step % _LOG_EVERY == 0:
@@ -113,26 +114,30 @@ def _optimizers(model: LabMini, config: TrainConfig) -> list[torch.optim.Optimiz
 
 
 def _set_rate(
-    optimizers: list[torch.optim.Optimizer], config: TrainConfig, progress: Progress
+    optimizers: list[torch.optim.Optimizer], config: TrainConfig, step: int, falling: float
 ) -> None:
-    warm = min(1.0, (progress.step + 1) / config.warmup)
-    falling = min(1.0, (1 - progress.share(config)) / config.decay)
+    warm = min(1.0, (step + 1) / config.warmup)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = config.learning_rate * warm * falling
 
 
 def _step(
-    model: Any, optimizers: list[torch.optim.Optimizer], rows: Rows, device: torch.device
+    model: Any,
+    optimizers: list[torch.optim.Optimizer],
+    rows: Rows,
+    context: float,
+    device: torch.device,
 ) -> float:
-    names = ("tokens", "targets", "weights", "positions", "documents", "branches")
-    tokens, targets, weights, positions, documents, branches = (
+    names = ("tokens", "targets", "weights", "positions", "documents", "branches", "chosen")
+    tokens, targets, weights, positions, documents, branches, chosen = (
         torch.from_numpy(getattr(rows, name)).to(device) for name in names
     )
     with torch.autocast(device.type, dtype=torch.bfloat16):
         mask = additive(branch_mask(documents, branches))
-        logits = model(tokens, positions, mask)
-    loss = _loss(logits, targets, weights)
+        logits = model(tokens, positions, mask, chosen)
+    weights = torch.where(weights < 1, context * weights, weights)
+    loss = _loss(logits, targets.flatten()[chosen], weights.flatten()[chosen])
     loss.backward()
     torch.nn.utils.clip_grad_norm_(
         [p for o in optimizers for g in o.param_groups for p in g["params"]], 1.0
@@ -144,10 +149,8 @@ def _step(
 
 
 def _loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    losses = functional.cross_entropy(
-        logits.flatten(0, 1).float(), targets.flatten(), reduction="none"
-    )
-    return (losses * weights.flatten()).sum() / weights.sum()
+    losses = functional.cross_entropy(logits.float(), targets, reduction="none")
+    return (losses * weights).sum() / weights.sum()
 
 
 def _save(

@@ -101,9 +101,9 @@ def composer_sample(source: Source, words: Words) -> Sample:
     draw = source.rng.random()
     if draw < 0.1:
         return _passed_on(source, words)
-    if draw < 0.45:
+    if draw < 0.37:
         return _looked_up(source, words)
-    if draw < 0.75:
+    if draw < 0.7:
         return _from_tools(source, words)
     request = _request(source, words)
     if source.chance(0.2):

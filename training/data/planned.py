@@ -81,7 +81,7 @@ def chained(
     source: Source, words: Words, allowed: Sequence[str], *, zones: bool = False
 ) -> Request | None:
     """A request of several steps over known tools; None if the one drawn needs others."""
-    kind = source.rng.choice(("chain_calc", "chain_calc", "chain_text", "several"))
+    kind = source.rng.choice(("chain_calc", "chain_calc", "chain_text", "several", "several"))
     block = drawn(source.rng, f"plans/{kind}*.txt")
     if any(call.tool and call.tool not in allowed for call in _calls(block.head)):
         return None

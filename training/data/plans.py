@@ -79,13 +79,13 @@ def planner_sample(request: Request, tools: Sequence[ToolDescription]) -> Sample
 def draw_bench(source: Source, words: Words) -> Bench:
     """Tools as a lab may have them, shuffled."""
     draw = source.rng.random()
-    if draw < 0.15:
+    if draw < 0.2:
         return Bench([known(source.rng, "calculator")])
-    if draw < 0.4:
+    if draw < 0.45:
         names = source.rng.sample(KNOWN, source.rng.choice((2, 3, 4, 4, 4)))
         return Bench([known(source.rng, name) for name in names])
     names = source.rng.sample(KNOWN, source.rng.choice((1, 2, 3, 4))) if source.chance(0.5) else []
-    if draw < 0.55 and scenarios():
+    if draw < 0.6 and scenarios():
         return _played_bench(source, words, names)
     offered = _new_tools(source, words, set(names))
     return Bench(_shuffled(source, names, [one.tool for one in offered]), offered)
@@ -192,14 +192,14 @@ def _known_makers(source: Source, words: Words, bench: Bench) -> list[tuple[floa
     makers: list[tuple[float, Maker]] = []
     if "calculator" in names:
         makers += [
-            (8.0, lambda: _calculation(source)),
+            (14.0, lambda: _calculation(source)),
             (0.4, lambda: chained.follow_up(source)),
         ]
     if "web_search" in names:
-        makers.append((0.8, lambda: _single("search", *lookup.search(source, words))))
+        makers.append((1.2, lambda: _single("search", *lookup.search(source, words))))
         if bench.only_known:
             makers += [
-                (4.5, lambda: planned.single(source, words, "search")),
+                (8.0, lambda: planned.single(source, words, "search")),
                 (0.3, lambda: _knowledge_search(source, words)),
             ]
     if "browser" in names:

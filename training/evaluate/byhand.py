@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from llmlab.agents.prompting import developer_messages, files_text
+from llmlab.workflows.chat.faithful import NumberGuard
+from llmlab.workflows.chat.numbers import numbers_in, numbers_said
 from llmlab.workflows.chat.prompting import composer_messages, step_messages
 from llmlab.workflows.orchestrated.prompting import (
     analyzer_messages,
@@ -25,6 +27,7 @@ from training.evaluate.scoring import Mark, asked, mark_plans, runs, same_progra
 
 _PLAIN_STEP = "Answer the user."
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_LIST_MARK = re.compile(r"^\d+\. ", re.MULTILINE)
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
 _DECLINING = (
     smalltalk.UNKNOWN,
@@ -46,13 +49,39 @@ def mark_folder(engine: Engine, folder: Path) -> list[Mark]:
 
 
 def _compose(engine: Engine, folder: Path, name: str) -> Iterator[Mark]:
-    """Composed answers: what must and must not be in them."""
+    """Composed answers: what must and must not be in them; and whether their numbers are right."""
     for row in folder_rows(folder, name):
         answer = asked(engine, composer_messages(row["message"], _results(row)))
-        needed = [[word] if isinstance(word, str) else word for word in row["must_contain"]]
-        right = all(any(_contains(answer, word) for word in group) for group in needed)
-        right = right and not any(_contains(answer, word) for word in row["must_not_contain"])
-        yield Mark(name, right, None, f"{row['message']} -> {answer}")
+        settled = _guarded(answer, row)
+        shown = f"{row['message']} -> {answer}"
+        yield Mark(name, _tells(answer, row), None, shown, _tells(settled, row))
+        numbers = _numbers_hold(settled, row)
+        yield Mark(f"{name}-numbers", _numbers_hold(answer, row), None, shown, numbers)
+
+
+def _guarded(answer: str, row: dict[str, Any]) -> str:
+    """What the product makes of an answer."""
+    _, tool, output = _results(row)[-1]
+    guard = NumberGuard(tool, output, lambda _: None)
+    guard.take(answer)
+    return guard.end()
+
+
+def _tells(answer: str, row: dict[str, Any]) -> bool:
+    needed = [[word] if isinstance(word, str) else word for word in row["must_contain"]]
+    right = all(any(_contains(answer, word) for word in group) for group in needed)
+    return right and not any(_contains(answer, word) for word in row["must_not_contain"])
+
+
+def _numbers_hold(answer: str, row: dict[str, Any]) -> bool:
+    """Whether all numbers come from the request or the results, and none is a wrong one."""
+    told = " ; ".join((row["message"], *(output for _, _, output in _results(row))))
+    known = numbers_said(told)
+    wrong = [word for word in row["must_not_contain"] if _NUMBER.fullmatch(word)]
+    said = numbers_in(_LIST_MARK.sub("", answer))
+    return all(known.explain(forms) for _, forms in said) and not any(
+        _contains(answer, word) for word in wrong
+    )
 
 
 def _honest(engine: Engine, folder: Path) -> Iterator[Mark]:

@@ -68,6 +68,20 @@ def test_packed_branches_give_the_logits_of_separate_conversations(torch):
     assert torch.allclose(packed[-3:], alone[-3:], atol=1e-5)
 
 
+def test_logits_of_chosen_places_are_those_of_the_whole(torch):
+    from training.config import ModelConfig
+    from training.model import LabMini, additive
+
+    torch.manual_seed(0)
+    model = LabMini(ModelConfig(vocabulary=32, width=32, layers=2, heads=4, hidden=64)).eval()
+    tokens = torch.randint(32, (2, 5))
+    positions = torch.arange(5).expand(2, 5)
+    mask = additive(torch.ones(2, 1, 5, 5, dtype=torch.bool).tril()).float()
+    chosen = torch.tensor([1, 4, 8])
+    some = model(tokens, positions, mask, chosen)
+    assert torch.allclose(some, model(tokens, positions, mask).flatten(0, 1)[chosen], atol=1e-6)
+
+
 def test_targets_and_weights_follow_the_answer(vocabulary):
     from training.config import TrainConfig
     from training.packing import step_rows
@@ -80,6 +94,11 @@ def test_targets_and_weights_follow_the_answer(vocabulary):
     inner = rows.weights[:, :-1] > 0
     assert (rows.targets[:, :-1][inner] == rows.tokens[:, 1:][inner]).all()
     assert {round(float(weight), 2) for weight in set(rows.weights.flat)} == {0.0, 0.1, 1.0}
+    # The loss is taken of all answers, and of some of the context.
+    chosen = rows.weights.ravel()[rows.chosen]
+    assert len(set(rows.chosen)) == len(chosen) == int(config.loss_share * config.tokens)
+    assert (chosen == 1).sum() == (rows.weights == 1).sum()
+    assert (chosen == 0).sum() == 0
 
 
 def test_long_samples_are_packed_as_often_as_short_ones(vocabulary, monkeypatch):
