@@ -63,7 +63,9 @@ bench: $(VENV)/.installed-dev ## Measure start, cache, gateway and model loading
 TRAIN := .venv-train
 
 lab-mini: $(TRAIN)/.installed ## Train lab-mini, the built-in demo model: make lab-mini MINUTES=60
-	PYTHONPATH=src $(TRAIN)/bin/python -m training.run $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
+	@# Or glibc gives large tensors' memory back after each use, to be mapped and cleared again.
+	MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 PYTHONPATH=src \
+		$(TRAIN)/bin/python -m training.run $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
 $(TRAIN)/.installed: training/requirements.txt $(VENV)/.installed
 	@echo "· installing PyTorch into $(TRAIN) (once)"

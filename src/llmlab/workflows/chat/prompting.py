@@ -14,7 +14,7 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from llmlab.workflows.chat.retrieval import closest_passages, closest_tools
+from llmlab.workflows.chat.retrieval import closest_tools
 from llmlab.workflows.chat.tool import ToolDescription
 from llmlab.workflows.prompting_text import (
     ChatMessages,
@@ -86,8 +86,7 @@ def step_messages(
 
 def composer_messages(message: str, results: StepResults, history: History = ()) -> ChatMessages:
     """Asks for the final answer from the results of all steps; arguments as `step_messages`."""
-    found = f"Request: {message}\n{listed(results)}{_passages(message, results)}"
-    request = f"{found}Answer:"
+    request = f"Request: {message}\n{listed(results)}Answer:"
     return [system(_prompt("composer")), *_turns(history), user(request)]
 
 
@@ -177,13 +176,6 @@ def _hint(message: str, tools: Sequence[ToolDescription]) -> str:
     # Behind the request, so that words and tools in front of it stay a prefix that is cached.
     names = closest_tools(message, tools)
     return f"\nTools that share words with it: {', '.join(names)}" if names else ""
-
-
-def _passages(message: str, results: StepResults) -> str:
-    # Repeated at the end, where small models copy from best.
-    parts = closest_passages(message, [output for _, _, output in results])
-    lines = "".join(f"- {part}\n" for part in parts)
-    return f"Parts that may answer the request:\n{lines}" if lines else ""
 
 
 def _turns(history: History) -> ChatMessages:

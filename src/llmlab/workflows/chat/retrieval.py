@@ -1,35 +1,24 @@
-"""Finds, without any model, what in a long prompt is closest to a request.
+"""Finds, without any model, which tools are closest to a request.
 
-A small model reads a list of thirty tools or a page of forty sentences badly, and a request mostly
-says a word of the right one. The prompts name the closest behind the rest, where they don't
-disturb the prefix cache; the model decides. An e-mail address or a price says a word, too, and
-who asks for a price looks for one.
+A small model reads a list of thirty tools badly, and a request mostly says a word of the right
+one. The planner's prompt names the closest behind the rest, where they don't disturb the prefix
+cache; the model decides. An e-mail address or a price says a word, too.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 
-from llmlab.types import JsonObject, JsonValue
-from llmlab.workflows.chat.asking import answer_looks
 from llmlab.workflows.chat.bm25 import scores
 from llmlab.workflows.chat.tool import ToolDescription
 
 _MOST = 3
 # Of the best tool's score; what has less is listed by chance.
 _LEAST_SHARE = 0.4
-# What a part of a result gains by looking like an answer; less than by sharing a long word.
-_LOOKS_RIGHT = 2.0
 # A request that long holds a document; what is asked stands before or after it.
 _HALF_READ = 1000
 _LONGEST_DOCUMENT = 4000
-_LONGEST_PASSAGE = 300
-_MOST_PASSAGES = 400
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[\"'“(A-Z0-9])|\n+")
-_BULLET = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)]|https?://\S+:)\s+")
 
 # A value's looks say what tools call it.
 _SHAPES = (
@@ -58,84 +47,14 @@ def closest_tools(message: str, tools: Sequence[ToolDescription]) -> list[str]:
     shapes = [word for shape, word in _SHAPES if shape.search(message)]
     asked = " ".join([message, *shapes])
     found = scores(asked, [_document(tool) for tool in tools])
-    return [tools[at].name for at in _best(found, _MOST, max(found) * _LEAST_SHARE)]
-
-
-def closest_passages(message: str, outputs: Sequence[str]) -> list[str]:
-    """The few sentences, lines or records of each output that are likest to answer a request.
-
-    Args:
-        message: The user's words.
-        outputs: What steps gave: texts, or JSON.
-
-    Returns:
-        At most three of an output, two if there are several, the likest first, each at most 300
-        characters; none of an output that has no more than three, or has nothing of the request.
-    """
-    asked = _ends(message)
-    looks = answer_looks(asked)
-    most = _MOST if len(outputs) == 1 else _MOST - 1
-    found: list[str] = []
-    for output in outputs:
-        parts = _passages(output)
-        if len(parts) > _MOST:
-            likeness = [sum(bool(look.search(part)) for look in looks) for part in parts]
-            shared = scores(asked, parts)
-            total = [s + _LOOKS_RIGHT * n for s, n in zip(shared, likeness, strict=True)]
-            found += [parts[at] for at in _best(total, most)]
-    return found
-
-
-def _best(found: Sequence[float], most: int, least: float = 0.0) -> list[int]:
-    """Places of the highest scores above the least."""
-    ranked = sorted(range(len(found)), key=lambda place: -found[place])[:most]
-    return [place for place in ranked if found[place] > least]
+    ranked = sorted(range(len(tools)), key=lambda place: -found[place])[:_MOST]
+    return [tools[at].name for at in ranked if found[at] > max(found) * _LEAST_SHARE]
 
 
 def _ends(message: str) -> str:
     if len(message) <= 2 * _HALF_READ:
         return message
     return f"{message[:_HALF_READ]} {message[-_HALF_READ:]}"
-
-
-def _passages(output: str) -> list[str]:
-    try:
-        parts = list(islice(_leaves(json.loads(output)), _MOST_PASSAGES))
-    except (ValueError, RecursionError):
-        parts = list(islice(_leaves(output), _MOST_PASSAGES))
-    return [part[:_LONGEST_PASSAGE] for part in parts]
-
-
-def _leaves(value: JsonValue) -> Iterator[str]:
-    """Sentences of texts, and the objects of lists, each as a line; no lonely fields."""
-    if isinstance(value, dict):
-        for inner in value.values():
-            if isinstance(inner, dict | list) or (isinstance(inner, str) and _is_prose(inner)):
-                yield from _leaves(inner)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _record(item) if isinstance(item, dict) else _leaves(item)
-    else:
-        parts = (_BULLET.sub("", part).strip() for part in _SENTENCE_END.split(_said(value)))
-        yield from filter(None, parts)
-
-
-def _record(item: JsonObject) -> Iterator[str]:
-    """An object of a list: the sentences that it holds, or else all its fields as one line."""
-    sentences = [one for one in item.values() if isinstance(one, str) and _is_prose(one)]
-    line = ", ".join(f"{key}: {_said(inner)}" for key, inner in item.items())
-    if sentences or len(line) > _LONGEST_PASSAGE:
-        yield from _leaves(item)
-    else:
-        yield line
-
-
-def _is_prose(text: str) -> bool:
-    return text.rstrip().endswith((".", "!", "?")) and text.count(" ") > 1
-
-
-def _said(value: JsonValue) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _document(tool: ToolDescription) -> str:
