@@ -13,9 +13,7 @@ import sys
 from typing import Any, BinaryIO
 
 LOAD_FAILED = 3
-# Tokens of a prompt between which a client's leaving is noticed. A processor is not faster with
-# more than these at once.
-CPU_BATCH = 64
+# Tokens of a prompt between which a client's leaving is noticed.
 GPU_BATCH = 2048
 
 
@@ -74,6 +72,10 @@ def _show_as(title: str) -> None:
 
 
 def _serve(config: dict[str, Any]) -> Any:
+    options = config["options"]
+    if (options["reading_threads"] or 0) > (options["threads"] or 0):
+        # Threads that only help with prompts must not spin between them. Read at import.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import xllamacpp
 
     return xllamacpp.Server(_parameters(xllamacpp, config))
@@ -117,7 +119,7 @@ def _batch(library: Any, options: dict[str, Any]) -> int:
         return min(int(options["context_length"]), 8192)
     cpu = library.ggml_backend_dev_type.GGML_BACKEND_DEVICE_TYPE_CPU
     if options["gpu_layers"] == 0 or all(d["type"] == cpu for d in library.get_device_info()):
-        return CPU_BATCH
+        return int(options["piece"])
     return GPU_BATCH
 
 
@@ -138,7 +140,8 @@ def _set_memory(library: Any, parameters: Any, options: dict[str, Any]) -> None:
 def _set_processors(parameters: Any, options: dict[str, Any]) -> None:
     if options["threads"] is not None:
         parameters.cpuparams.n_threads = options["threads"]
-        parameters.cpuparams_batch.n_threads = options["threads"]
+    if options["reading_threads"] is not None:
+        parameters.cpuparams_batch.n_threads = options["reading_threads"]
     if options["gpu_layers"] is not None:
         parameters.n_gpu_layers = options["gpu_layers"]
 

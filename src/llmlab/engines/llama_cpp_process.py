@@ -23,7 +23,7 @@ import psutil
 
 from llmlab.engines.gguf import GgufInfo, inspect_gguf
 from llmlab.engines.llama_cpp_child import LOAD_FAILED
-from llmlab.engines.processors import threads_for
+from llmlab.engines.processors import piece_for, reading_threads_for, threads_for
 from llmlab.errors import (
     ConfigurationError,
     DeadlineError,
@@ -59,6 +59,8 @@ class LaunchOptions:
         flash_attention: Whether flash attention must be used; else the engine decides.
         mmap: Whether weights are mapped from the file instead of read.
         threads: Processor threads; a number that fits model and machine without it.
+        reading_threads: Threads that read prompts; a number that fits without it.
+        piece: Tokens of a prompt that a processor reads at once; a number that fits without it.
         gpu_layers: Layers on the GPU; as many as fit without it.
         embeddings: Whether the model also answers embedding requests.
         check_tensors: Whether every weight is checked to be a number.
@@ -71,6 +73,8 @@ class LaunchOptions:
     flash_attention: bool = False
     mmap: bool = True
     threads: int | None = None
+    reading_threads: int | None = None
+    piece: int | None = None
     gpu_layers: int | None = None
     embeddings: bool = False
     check_tensors: bool = False
@@ -109,8 +113,7 @@ def launch(
     if info.context_length:
         length = min(options.context_length, info.context_length)
         options = replace(options, context_length=length)
-    if options.threads is None:
-        options = replace(options, threads=threads_for(info.file_size))
+    options = _fitted(options, info.file_size)
     process = LlamaCppProcess(path, name or path.stem, info, options)
     try:
         process.start(timeout, on_progress)
@@ -118,6 +121,14 @@ def launch(
         process.stop()
         raise
     return process
+
+
+def _fitted(options: LaunchOptions, size: int) -> LaunchOptions:
+    """Settle what the caller left open, by the size of the weights in bytes."""
+    threads = options.threads or threads_for(size)
+    reading = options.reading_threads or options.threads or reading_threads_for(size)
+    piece = options.piece or piece_for(size)
+    return replace(options, threads=threads, reading_threads=reading, piece=piece)
 
 
 class LlamaCppProcess:

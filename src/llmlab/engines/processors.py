@@ -21,6 +21,24 @@ def threads_for(size: int) -> int:
     return 1 if size <= SMALL_MODEL else max(1, usable_cores() - 1)
 
 
+def reading_threads_for(size: int) -> int:
+    """Return the threads that read a prompt, in one piece of which there is much to do at once.
+
+    Measured on two cores, 300 tokens of a small model: 102 ms with one thread, 72 with two; with
+    one core busy 138 and 97, as long as they don't spin while they wait (`OMP_WAIT_POLICY`).
+    """
+    return min(2, usable_cores()) if size <= SMALL_MODEL else threads_for(size)
+
+
+def piece_for(size: int) -> int:
+    """Return how many tokens of a prompt are read at once on a processor.
+
+    Only after a piece does the engine see that a client has left. A small model reads long pieces
+    in a tenth of a second, and faster than short ones.
+    """
+    return 512 if size <= SMALL_MODEL else 64
+
+
 def usable_cores() -> int:
     """Return the physical cores that this process may use; at least 1."""
     physical = psutil.cpu_count(logical=False) or os.cpu_count() or 1
