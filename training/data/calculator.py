@@ -12,6 +12,7 @@ from training.data.currency import priced
 from training.data.numbers import Numbers
 from training.data.ordering import in_order
 from training.data.phrasing import Source, ask, command, polish
+from training.data.rewording import reworded
 from training.data.rough import roughened
 from training.data.sample import Step
 from training.data.slots import SLOT, Slots
@@ -111,7 +112,7 @@ def _worded(source: Source, pattern: str, form: str) -> Sum:
     expression, _, kinds = block.head.partition(" ; ")
     ranges = dict(pair.split("=") for pair in kinds.split())
     slots = Slots(source, Words(source.rng), ranges)
-    wording = source.phrase(block.lines)
+    wording = reworded(source, source.phrase(block.lines), sums=True)
     written = slots.written(in_order(expression, wording))
     return Sum(slots.said(roughened(source, priced(source, wording))), written, form)
 

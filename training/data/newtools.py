@@ -13,6 +13,7 @@ from llmlab.workflows.chat.tool import ToolDescription
 from training.data.corpus import Block, blocks
 from training.data.numbers import Number
 from training.data.phrasing import Source, Split, polish
+from training.data.rewording import reworded
 from training.data.rough import roughened
 from training.data.sample import Step
 from training.data.slots import SLOT, Slots
@@ -101,7 +102,11 @@ class Offer:
         wordings = {wording.template: wording for wording in self.archetype.wordings}
         template = source.phrase_whole(list(wordings))
         slots = argument_slots(source, words, self.archetype.arguments)
-        said = slots.said(self._labelled(source, roughened(source, source.choose(template))))
+        # A value that is not copied is told by the very words.
+        shown = source.choose(template)
+        if not wordings[template].constants:
+            shown = reworded(source, shown)
+        said = slots.said(self._labelled(source, roughened(source, shown)))
         args = self._args(template, wordings[template].constants, slots)
         # A request that begins with a value keeps the value's case.
         message = said if template.startswith(("{", '"', "'")) else polish(source, said)

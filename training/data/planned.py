@@ -21,6 +21,7 @@ from training.data.newtools import (
 from training.data.numbers import Number
 from training.data.ordering import in_order
 from training.data.phrasing import Source, polish
+from training.data.rewording import reworded
 from training.data.rough import roughened
 from training.data.sample import Request, Step
 from training.data.slots import Slots, zone
@@ -138,6 +139,8 @@ def _known(source: Source, words: Words, block: Block, kind: str, *, zones: bool
         slots.give(f"zone{mark}", Number(name, name))
         slots.give(f"zonecity{mark}", Number(place, place))
     wording = source.phrase(block.lines)
+    if all(call.tool == "calculator" for call in calls):
+        wording = reworded(source, wording, sums=True)
     shown = priced(source, wording) if calls[0].tool == "calculator" else wording
     message = _message(source, shown, slots)
     return Request(kind, message, tuple(_step(call, slots, wording) for call in calls))

@@ -210,7 +210,7 @@ def _known_makers(source: Source, words: Words, bench: Bench) -> list[tuple[floa
         # Which zone a place lies in has to be known by heart.
         share = 2.0 if zone else 0.4
         makers.append((share, lambda: _single("datetime", *lookup.clock(source, zone))))
-        makers.append((1.3, lambda: planned.single(source, words, "clock", zones=zone)))
+        makers.append((3.0, lambda: planned.single(source, words, "clock", zones=zone)))
     if set(names) & set(KNOWN):
         allowed = tuple(name for name in KNOWN if name in names)
         makers.append((1.4, lambda: chained.draw(source, words, allowed)))
