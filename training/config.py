@@ -67,7 +67,7 @@ class TrainConfig:
     long_every: int = 6
     learning_rate: float = 3e-3
     warmup: int = 40
-    decay: float = 0.6
+    decay: float = 0.4
     context_weight: float = 0.1
     loss_share: float = 0.375
     checkpoint_seconds: float = 120.0

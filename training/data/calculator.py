@@ -70,6 +70,11 @@ def draw(source: Source) -> Sum:
         # Few wordings, and the likeliest ones.
         (0.1, lambda s: _worded(s, "sums/whole_story_everyday.txt", "whole")),
         (0.2, lambda s: _worded(s, "sums/whole_story_daily.txt", "whole")),
+        # The forms that strangers use, which the rest has few of.
+        (0.2, lambda s: _worded(s, "sums/whole_direct_kin*.txt", "whole")),
+        (0.2, lambda s: _worded(s, "sums/whole_story_kin*.txt", "whole")),
+        (0.2, lambda s: _worded(s, "sums/whole_story_trade*.txt", "whole")),
+        (0.2, lambda s: _worded(s, "sums/whole_story_aside*.txt", "whole")),
     )
     weights = [weight for weight, _ in makers]
     (maker,) = source.rng.choices([make for _, make in makers], weights)
@@ -107,7 +112,7 @@ def _worded(source: Source, pattern: str, form: str) -> Sum:
     """A calculation of the corpus: its head is the expression, and kinds of its numbers."""
     block = drawn(source.rng, pattern)
     # Most sums that people ask for have two numbers.
-    while len(set(SLOT.findall(block.head))) > 2 and source.chance(0.4):
+    while len(set(SLOT.findall(block.head))) > 2 and source.chance(0.25):
         block = drawn(source.rng, pattern)
     expression, _, kinds = block.head.partition(" ; ")
     ranges = dict(pair.split("=") for pair in kinds.split())

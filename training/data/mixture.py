@@ -50,7 +50,7 @@ def _mixed(
     makers, weights = [maker for _, maker in mixture], [weight for weight, _ in mixture]
     while True:
         (make,) = rng.choices(makers, weights)
-        yield make(source, words, rng.randint(5, 10))
+        yield make(source, words, rng.randint(8, 16))
 
 
 def _each(make: Callable[[Source, Words], Sample]) -> Maker:
@@ -59,17 +59,17 @@ def _each(make: Callable[[Source, Words], Sample]) -> Maker:
 
 
 _SHORT: Sequence[tuple[float, Maker]] = (
-    (0.70, planner_batch),
+    (0.78, planner_batch),
     (0.03, native_batch),
-    (0.14, _each(composer_sample)),
-    (0.03, _each(step_sample)),
-    (0.03, _each(chat_sample)),
+    (0.08, _each(composer_sample)),
+    (0.02, _each(step_sample)),
+    (0.025, _each(chat_sample)),
     (0.015, _each(kind_sample)),
     (0.02, _each(verdict_sample)),
 )
 _LONG: Sequence[tuple[float, Maker]] = (
-    (0.58, lambda source, words, size: [team_sample(source, words)]),
+    (0.45, lambda source, words, size: [team_sample(source, words)]),
     # Their list of tools fills most of a row.
-    (0.27, lambda source, words, size: long_planner_batch(source, words, 2)),
+    (0.40, lambda source, words, size: long_planner_batch(source, words, 2)),
     (0.15, lambda source, words, size: [long_composer_sample(source, words)]),
 )
