@@ -14,8 +14,8 @@ from training.data.phrasing import Source
 from training.data.words import CITIES, SURNAMES, Words
 
 SLOT = re.compile(r"\{([a-zA-Z_]+(?:\.\w+)?)\}")
-# Beside these a number is written in digits: "$12", "12%", "12km".
-_TIGHT = "$€£¥%*/+^=#"
+# Beside these a number is written in digits: "$12", "12%", "12km", "-12".
+_TIGHT = "$€£¥%*/+-^=#"
 _COMMANDS = ("ls -la", "git status", "df -h", "uptime", "make test", "docker ps", "whoami")
 _MONTHS = listed("months")
 
