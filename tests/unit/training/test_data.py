@@ -114,7 +114,7 @@ def test_the_products_own_check_finds_nothing_in_a_plan_of_the_training_data():
 
 
 def test_a_repair_answers_what_the_check_says_of_a_spoilt_plan():
-    repairs = [sample for sample in samples(9, 800) if sample.kind == "plan-repair"]
+    repairs = [sample for sample in samples(9, 1600) if sample.kind == "plan-repair"]
     assert len(repairs) > 20
     for sample in repairs:
         assert sample.messages[-2]["content"] != sample.answer
