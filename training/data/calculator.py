@@ -71,8 +71,8 @@ def draw(source: Source) -> Sum:
         (0.1, lambda s: _worded(s, "sums/whole_story_everyday.txt", "whole")),
         (0.2, lambda s: _worded(s, "sums/whole_story_daily.txt", "whole")),
         # The forms that strangers use, which the rest has few of.
-        (0.2, lambda s: _worded(s, "sums/whole_direct_kin*.txt", "whole")),
-        (0.4, lambda s: _worded(s, "sums/whole_story_kin*.txt", "whole")),
+        (0.2, lambda s: _worded(s, "sums/whole_direct_wide*.txt", "whole")),
+        (0.4, lambda s: _worded(s, "sums/whole_story_wide*.txt", "whole")),
         (0.2, lambda s: _worded(s, "sums/whole_story_trade*.txt", "whole")),
         (0.2, lambda s: _worded(s, "sums/whole_story_aside*.txt", "whole")),
     )
