@@ -25,6 +25,7 @@ LabError                            an error with a stable code and an HTTP stat
 ├── ToolError                 422   a tool refused its input or failed
 ├── PlanError                 422   the model gave no usable plan
 ├── StoreError                500   the database refused
+│   └── StoreUnavailableError 503   the database cannot be used now; nothing of the call is kept
 └── ConfigurationError        500   a setting has a value that is not allowed
 """
 
@@ -232,6 +233,18 @@ class StoreError(LabError):
     """The database refused."""
 
     code = "store_error"
+
+
+class StoreUnavailableError(StoreError):
+    """The database cannot be used now (full, locked, not reachable); a retry may succeed."""
+
+    code = "store_unavailable"
+    status = 503
+
+    def __init__(
+        self, message: str, *, param: str | None = None, retry_after: float | None = 5.0
+    ) -> None:
+        super().__init__(message, param=param, retry_after=retry_after)
 
 
 class ConfigurationError(LabError):

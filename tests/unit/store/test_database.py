@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, text
 from tests.databases import new_run
 
-from llmlab.errors import ConfigurationError, ConflictError, StoreError
+from llmlab.errors import ConfigurationError, ConflictError, StoreError, StoreUnavailableError
 from llmlab.events import RunStarted
 from llmlab.store import events, runs
 from llmlab.store.database import Database
@@ -133,7 +133,7 @@ def test_a_name_of_a_database_has_no_password_in_it() -> None:
 
 async def test_a_server_that_is_not_there_is_named() -> None:
     store = Database("postgresql+asyncpg://lab@127.0.0.1:1/lab")
-    with pytest.raises(StoreError, match=r"127\.0\.0\.1/lab is not reachable"):
+    with pytest.raises(StoreUnavailableError, match=r"127\.0\.0\.1/lab is not reachable"):
         await store.open()
 
 
@@ -166,7 +166,9 @@ async def test_a_full_disk_is_said_and_loses_nothing(sqlite: Database) -> None:
 
     await sqlite.write(limit, 1)
     large = {"text": "x" * 1_000_000}
-    with pytest.raises(StoreError, match=r"disk that holds .*lab\.db is full. Free some space"):
+    with pytest.raises(
+        StoreUnavailableError, match=r"disk that holds .*lab\.db is full. Free some space"
+    ):
         await sqlite.write(runs.add, new_run("run_2", input=large))
     assert await sqlite.read(runs.count) == 1
     await sqlite.write(limit, 1_000_000)
@@ -186,7 +188,7 @@ async def test_a_lock_that_another_process_holds_is_said(sqlite_url: str) -> Non
     ) as holder:
         assert holder.stdout is not None
         await asyncio.to_thread(holder.stdout.readline)
-        with pytest.raises(StoreError, match="locked: another process"):
+        with pytest.raises(StoreUnavailableError, match="locked: another process"):
             await store.write(runs.add, new_run())
         assert await store.read(runs.count) == 0
         holder.communicate()
