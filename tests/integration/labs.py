@@ -64,9 +64,12 @@ async def running_lab(home: Path, *, on_port: int = 0, **changes: Any) -> AsyncI
     stop, ready = asyncio.Event(), asyncio.Event()
     listener = listen(settings, on_port)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    serving = asyncio.create_task(
-        serve_on(settings, listener, on_ready=lambda _: ready.set(), stop=stop)
-    )
+    loop = asyncio.get_running_loop()
+
+    def say_ready(_: str) -> None:
+        loop.call_soon_threadsafe(ready.set)
+
+    serving = asyncio.create_task(serve_on(settings, listener, on_ready=say_ready, stop=stop))
     waiting = asyncio.create_task(ready.wait())
     try:
         await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)

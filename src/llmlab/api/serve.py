@@ -41,7 +41,8 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
 
     Args:
         settings: The configuration.
-        on_ready: Called with the lab's address when it answers.
+        on_ready: Called with the lab's address when it answers, in a thread of its own, so that
+            it may ask the lab.
 
     Raises:
         ConfigurationError: The port cannot be used, or a setting is wrong.
@@ -100,7 +101,7 @@ async def _say_ready(server: Server, nodes: NodeRegistry, say: Callable[[], obje
     await server.listening.wait()
     await nodes.wait_for(lambda: not nodes.expected, timeout=WORKERS_SECONDS)
     try:
-        say()
+        await asyncio.to_thread(say)
     except OSError:
         # Whoever started the lab reads no more; the lab goes on.
         logger.info("Readiness could not be told")

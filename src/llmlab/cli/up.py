@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 app = new_app()
 
 DETACHED_SECONDS = 60.0
+# How long the lab may take to say which models it has.
+MODELS_SECONDS = 5.0
 DEMO_MODEL = "lab-mini"
 
 
@@ -160,6 +162,8 @@ def announce(settings: Settings, url: str, *, stop: str) -> None:
     say(f"LLM Lab is ready at {url}", "bold green")
     say(f"  API key  {find_key(settings)}")
     say(f"  Model    {settings.model}{demo if settings.model == DEMO_MODEL else ''}")
+    if settings.model != DEMO_MODEL and (missing := _missing_model(settings, url)):
+        say(missing, "yellow")
     say("Try, in another terminal:")
     say(f'  {command} chat{home} "What is 25 * 67?"')
     say(f"  {command} models{home}")
@@ -167,6 +171,26 @@ def announce(settings: Settings, url: str, *, stop: str) -> None:
     say(f'    -H "Authorization: Bearer $({command} key{home})" \\')
     say(f"    -d {shlex.quote(json.dumps(hello, separators=(',', ':')))}")
     say(stop, "dim")
+
+
+def _missing_model(settings: Settings, url: str) -> str:
+    """Return a warning if no node has the default model; nothing if one has, or none can tell."""
+    from llmlab.client.client import LabClient
+    from llmlab.client.discovery import find_key
+
+    try:
+        with LabClient(url, find_key(settings), timeout=MODELS_SECONDS) as client:
+            known = sorted({model.id for model in client.models().models})
+    except LabError:
+        return ""
+    if settings.model in known:
+        return ""
+    there = f"It has {', '.join(known)}." if known else "It has no model at all."
+    return (
+        f"  No node of this lab has {settings.model!r}. {there}\n"
+        f"  Fetch it with `{command_name()} models pull OWNER/NAME{_home(settings)}`,"
+        " or start the lab with another --model."
+    )
 
 
 def command_name() -> str:

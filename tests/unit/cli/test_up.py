@@ -52,6 +52,18 @@ def test_readiness_shows_address_key_and_what_to_try(
     assert lines[-1] == "LLM Lab has stopped."
 
 
+@pytest.mark.parametrize(("there", "warns"), [("small", True), ("big", False)])
+def test_a_default_model_that_no_node_has_is_told(
+    run: Any, served: list[Settings], lab: Any, home: Path, there: str, warns: bool
+) -> None:
+    (home / "run" / "coordinator.json").unlink()
+    lab.answers["GET /models"] = {"models": [{"id": there, "engine": "llama.cpp"}]}
+    shown = run("up", "--model", "big", "--port", lab.url.rpartition(":")[2])
+    assert shown.code == 0
+    assert ("No node of this lab has 'big'. It has small." in shown.out) == warns
+    assert ("models pull OWNER/NAME" in shown.out) == warns
+
+
 def test_another_home_folder_is_part_of_the_advice(
     run: Any, served: list[Settings], tmp_path: Path
 ) -> None:
