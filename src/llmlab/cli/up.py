@@ -174,7 +174,7 @@ def announce(settings: Settings, url: str, *, stop: str) -> None:
 
 
 def _missing_model(settings: Settings, url: str) -> str:
-    """Return a warning if no node has the default model; nothing if one has, or none can tell."""
+    """Return a warning if no node has the default model yet; nothing if one has."""
     from llmlab.client.client import LabClient
     from llmlab.client.discovery import find_key
 
@@ -185,10 +185,11 @@ def _missing_model(settings: Settings, url: str) -> str:
         return ""
     if settings.model in known:
         return ""
-    there = f"It has {', '.join(known)}." if known else "It has no model at all."
+    there = f"they have {', '.join(known)}" if known else "they have no model at all"
+    # Other machines and servers may answer later than the lab itself.
     return (
-        f"  No node of this lab has {settings.model!r}. {there}\n"
-        f"  Fetch it with `{command_name()} models pull OWNER/NAME{_home(settings)}`,"
+        f"  No node has {settings.model!r} so far; {there}. Unless another machine brings it,\n"
+        f"  fetch it with `{command_name()} models pull OWNER/NAME{_home(settings)}`,"
         " or start the lab with another --model."
     )
 

@@ -53,14 +53,14 @@ def test_readiness_shows_address_key_and_what_to_try(
 
 
 @pytest.mark.parametrize(("there", "warns"), [("small", True), ("big", False)])
-def test_a_default_model_that_no_node_has_is_told(
+def test_a_default_model_that_no_node_has_yet_is_told(
     run: Any, served: list[Settings], lab: Any, home: Path, there: str, warns: bool
 ) -> None:
     (home / "run" / "coordinator.json").unlink()
     lab.answers["GET /models"] = {"models": [{"id": there, "engine": "llama.cpp"}]}
     shown = run("up", "--model", "big", "--port", lab.url.rpartition(":")[2])
     assert shown.code == 0
-    assert ("No node of this lab has 'big'. It has small." in shown.out) == warns
+    assert ("No node has 'big' so far; they have small." in shown.out) == warns
     assert ("models pull OWNER/NAME" in shown.out) == warns
 
 
