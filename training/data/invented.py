@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from llmlab.workflows.chat.tool import ToolDescription
+from training.data.frames import related
 from training.data.lists import listed
 from training.data.newtools import (
     Argument,
@@ -21,6 +22,8 @@ from training.data.sample import Step
 from training.data.toolbox import described
 from training.data.words import NOUNS, Words
 
+# Share of tools that are put together from verbs and objects.
+_FRAMED = 0.3
 _VERBS = listed("verbs")
 _ARGUMENTS = {
     "name": "name",
@@ -133,7 +136,8 @@ class Invented:
 
 def draw(source: Source, words: Words) -> Call:
     """A tool that is new, and a request for it."""
-    offered = draw_offer(source, words)
+    framed = source.chance(_FRAMED)
+    (offered,) = framed_offers(source, words, 1) if framed else (draw_offer(source, words),)
     return Call(offered.tool, *offered.request(source, words))
 
 
@@ -143,6 +147,11 @@ def draw_offer(source: Source, words: Words) -> Offered:
         return _invented(source, words)
     among = typical(source.split) if source.chance(0.5) else archetypes(source.split)
     return offer(source, words, source.rng.choice(among))
+
+
+def framed_offers(source: Source, words: Words, count: int) -> list[Offered]:
+    """At most so many tools that share what is done, or to what."""
+    return [offer(source, words, archetype) for archetype in related(source, count)]
 
 
 def _invented(source: Source, words: Words) -> Invented:

@@ -59,13 +59,13 @@ def _each(make: Callable[[Source, Words], Sample]) -> Maker:
 
 
 _SHORT: Sequence[tuple[float, Maker]] = (
-    (0.78, planner_batch),
+    (0.775, planner_batch),
     (0.03, native_batch),
     (0.08, _each(composer_sample)),
     (0.02, _each(step_sample)),
-    (0.025, _each(chat_sample)),
-    (0.015, _each(kind_sample)),
-    (0.02, _each(verdict_sample)),
+    (0.035, _each(chat_sample)),
+    (0.03, _each(kind_sample)),
+    (0.03, _each(verdict_sample)),
 )
 _LONG: Sequence[tuple[float, Maker]] = (
     (0.45, lambda source, words, size: [team_sample(source, words)]),

@@ -181,6 +181,11 @@ def archetypes(split: Split) -> Sequence[Archetype]:
     return _split()[split]
 
 
+def is_held_out_tool(name: str) -> bool:
+    """True for the twelfth of all tools that training never sees."""
+    return zlib.crc32(name.encode()) % _HELD_OUT_TOOLS == 0
+
+
 def neighbours(source: Source, archetype: Archetype, count: int) -> list[Archetype]:
     """Others of the same split that stand near in the corpus, so of like domains."""
     everything = archetypes(source.split)
@@ -220,7 +225,7 @@ def typical(split: Split) -> Sequence[Archetype]:
 @cache
 def _split() -> dict[Split, Sequence[Archetype]]:
     everything = [read_archetype(block, block.head) for block in blocks("tools/*.txt")]
-    held_out = [a for a in everything if zlib.crc32(a.names[0].encode()) % _HELD_OUT_TOOLS == 0]
+    held_out = [a for a in everything if is_held_out_tool(a.names[0])]
     return {
         "held_out": held_out,
         "train": [archetype for archetype in everything if archetype not in held_out],

@@ -10,7 +10,7 @@ from llmlab.workflows.chat.prompting import planner_messages
 from llmlab.workflows.chat.tool import ToolDescription
 from training.data import calculator, chained, lookup, planned, talk
 from training.data.chatter import around
-from training.data.invented import Offered, draw_offer
+from training.data.invented import Offered, draw_offer, framed_offers
 from training.data.invented import draw as draw_call
 from training.data.newtools import Offer, neighbours, offer
 from training.data.phrasing import Source
@@ -138,17 +138,24 @@ def _played_bench(source: Source, words: Words, names: Sequence[str]) -> Bench:
 def _new_tools(source: Source, words: Words, taken: set[str], count: int = 0) -> list[Offered]:
     """New tools, `count` or a few, often of like domains."""
     count = count or source.rng.choice((1, 2, 2, 3, 3, 4, 5, 6, 8))
-    first = draw_offer(source, words)
-    found: list[Offered] = [first]
-    if isinstance(first, Offer) and source.chance(0.5):
-        near = neighbours(source, first.archetype, count // 2)
-        found += [offer(source, words, archetype) for archetype in near]
+    found = _kin(source, words, count)
     found += [draw_offer(source, words) for _ in range(count - len(found))]
     unique: dict[str, Offered] = {}
     for one in found:
         if one.tool.name not in taken:
             unique.setdefault(one.tool.name, one)
     return list(unique.values())
+
+
+def _kin(source: Source, words: Words, count: int) -> list[Offered]:
+    """One tool, and often others that it is easily taken for."""
+    if source.chance(0.35):
+        return framed_offers(source, words, count - count // 3)
+    first = draw_offer(source, words)
+    if not isinstance(first, Offer) or source.chance(0.5):
+        return [first]
+    near = neighbours(source, first.archetype, count // 2)
+    return [first, *(offer(source, words, archetype) for archetype in near)]
 
 
 def _shuffled(
