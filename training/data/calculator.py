@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from training.data import scenes
 from training.data.corpus import drawn
 from training.data.currency import priced
 from training.data.numbers import Numbers
@@ -75,10 +76,18 @@ def draw(source: Source) -> Sum:
         (0.4, lambda s: _worded(s, "sums/whole_story_wide*.txt", "whole")),
         (0.2, lambda s: _worded(s, "sums/whole_story_trade*.txt", "whole")),
         (0.2, lambda s: _worded(s, "sums/whole_story_aside*.txt", "whole")),
+        (0.6, _told),
     )
     weights = [weight for weight, _ in makers]
     (maker,) = source.rng.choices([make for _, make in makers], weights)
     return maker(source)
+
+
+def told_chain(source: Source) -> tuple[str, list[str]]:
+    """A request with two questions, and the expressions of both, the second on the first."""
+    tale = scenes.chain(source)
+    message, written = _tale_text(source, tale)
+    return polish(source, message), written
 
 
 def value_of(expression: str) -> float | int:
@@ -120,6 +129,19 @@ def _worded(source: Source, pattern: str, form: str) -> Sum:
     wording = reworded(source, source.phrase(block.lines), sums=True)
     written = slots.written(in_order(expression, wording))
     return Sum(slots.said(roughened(source, priced(source, wording))), written, form)
+
+
+def _told(source: Source) -> Sum:
+    """A tale of what happened to a quantity."""
+    message, (expression,) = _tale_text(source, scenes.single(source))
+    return Sum(message, expression, "whole")
+
+
+def _tale_text(source: Source, tale: scenes.Tale) -> tuple[str, list[str]]:
+    slots = Slots(source, Words(source.rng), tale.kinds)
+    told = reworded(source, tale.told, sums=True)
+    written = [slots.written(in_order(expression, told)) for expression in tale.expressions]
+    return slots.said(roughened(source, priced(source, told))), written
 
 
 def _literal_pair(source: Source) -> Sum:

@@ -61,7 +61,7 @@ def _each(make: Callable[[Source, Words], Sample]) -> Maker:
 _SHORT: Sequence[tuple[float, Maker]] = (
     (0.775, planner_batch),
     (0.03, native_batch),
-    (0.08, _each(composer_sample)),
+    (0.11, _each(composer_sample)),
     (0.02, _each(step_sample)),
     (0.035, _each(chat_sample)),
     (0.03, _each(kind_sample)),

@@ -65,6 +65,14 @@ class Numbers:
         """An integer in a range, now and then in words."""
         return self._said(self.rng.randint(low, high))
 
+    def scaled(self, low: str, high: str) -> Number:
+        """A number in a range, with as many decimals as its ends have ("0.50", "9.99")."""
+        places = len(low.partition(".")[2])
+        ends = (int(end.replace(".", "")) for end in (low, high))
+        value = self.rng.randint(*ends)
+        text = f"{value // 10**places}.{value % 10**places:0{places}d}"
+        return Number(text, text)
+
     def decimal(self) -> Number:
         """A number with one to three decimals."""
         places = self.rng.choice((1, 2, 2, 2, 3))

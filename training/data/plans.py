@@ -201,6 +201,7 @@ def _known_makers(source: Source, words: Words, bench: Bench) -> list[tuple[floa
         makers += [
             (14.0, lambda: _calculation(source)),
             (0.4, lambda: chained.follow_up(source)),
+            (1.5, lambda: _told_chain(source)),
         ]
     if "web_search" in names:
         makers.append((1.2, lambda: _single("search", *lookup.search(source, words))))
@@ -238,6 +239,11 @@ def _steps(source: Source, words: Words, allowed: Sequence[str], *, zones: bool)
 def _calculation(source: Source) -> Request:
     message, expression = calculator.request(source)
     return Request("calculator", message, (calculator.step(expression),))
+
+
+def _told_chain(source: Source) -> Request:
+    message, expressions = calculator.told_chain(source)
+    return Request("chain", message, tuple(calculator.step(one) for one in expressions))
 
 
 def _single(kind: str, message: str, step: Step) -> Request:

@@ -69,6 +69,8 @@ class Slots:
 
     def _draw(self, kind: str) -> Number:
         low, dots, high = kind.partition("..")
+        if dots and "." in low:
+            return self._numbers.scaled(low, high)
         if dots:
             return self._numbers.between(int(low), int(high))
         makers: dict[str, Callable[[], Number]] = self._makers
