@@ -76,11 +76,17 @@ def draw(source: Source) -> Sum:
         (0.4, lambda s: _worded(s, "sums/whole_story_wide*.txt", "whole")),
         (0.2, lambda s: _worded(s, "sums/whole_story_trade*.txt", "whole")),
         (0.2, lambda s: _worded(s, "sums/whole_story_aside*.txt", "whole")),
-        (0.6, _told),
+        (0.6, told),
     )
     weights = [weight for weight, _ in makers]
     (maker,) = source.rng.choices([make for _, make in makers], weights)
     return maker(source)
+
+
+def told(source: Source) -> Sum:
+    """A tale of what happened to a quantity."""
+    message, (expression,) = _tale_text(source, scenes.single(source))
+    return Sum(message, expression, "whole")
 
 
 def told_chain(source: Source) -> tuple[str, list[str]]:
@@ -131,17 +137,11 @@ def _worded(source: Source, pattern: str, form: str) -> Sum:
     return Sum(slots.said(roughened(source, priced(source, wording))), written, form)
 
 
-def _told(source: Source) -> Sum:
-    """A tale of what happened to a quantity."""
-    message, (expression,) = _tale_text(source, scenes.single(source))
-    return Sum(message, expression, "whole")
-
-
 def _tale_text(source: Source, tale: scenes.Tale) -> tuple[str, list[str]]:
     slots = Slots(source, Words(source.rng), tale.kinds)
-    told = reworded(source, tale.told, sums=True)
-    written = [slots.written(in_order(expression, told)) for expression in tale.expressions]
-    return slots.said(roughened(source, priced(source, told))), written
+    wording = reworded(source, tale.told, sums=True)
+    written = [slots.written(in_order(one, wording)) for one in tale.expressions]
+    return slots.said(roughened(source, priced(source, wording))), written
 
 
 def _literal_pair(source: Source) -> Sum:

@@ -48,6 +48,7 @@ def test_tools_of_one_prompt_share_words_but_no_meaning() -> None:
 def test_descriptions_conjugate_their_verbs(key: str, third: str) -> None:
     source = Source(random.Random(5))
     thing = next(thing for thing in things("train") if key in thing.verbs)
-    told = {text for _ in range(300) for text in archetype(source, verbs()[key], thing).descriptions}
+    kinds = (archetype(source, verbs()[key], thing) for _ in range(300))
+    told = {text for kind in kinds for text in kind.descriptions}
     assert any(text.startswith(f"{third} ") for text in told)
     assert any(text.startswith(f"Use this to {key} ") for text in told)
