@@ -76,7 +76,7 @@ def draw(source: Source) -> Sum:
         (0.4, lambda s: _worded(s, "sums/whole_story_wide*.txt", "whole")),
         (0.2, lambda s: _worded(s, "sums/whole_story_trade*.txt", "whole")),
         (0.2, lambda s: _worded(s, "sums/whole_story_aside*.txt", "whole")),
-        (0.6, told),
+        (1.0, told),
     )
     weights = [weight for weight, _ in makers]
     (maker,) = source.rng.choices([make for _, make in makers], weights)

@@ -201,7 +201,7 @@ def _known_makers(source: Source, words: Words, bench: Bench) -> list[tuple[floa
         makers += [
             (14.0, lambda: _calculation(source)),
             (0.4, lambda: chained.follow_up(source)),
-            (1.5, lambda: _told_chain(source)),
+            (2.0, lambda: _told_chain(source)),
         ]
     if "web_search" in names:
         makers.append((1.2, lambda: _single("search", *lookup.search(source, words))))

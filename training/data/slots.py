@@ -169,7 +169,7 @@ def free_text(source: Source, words: Words) -> str:
     rng = source.rng
     shapes: tuple[Callable[[], str], ...] = (
         words.topic,
-        *[words.note] * 5,
+        *[words.note] * 10,
         lambda: f"{words.name()} {rng.choice(('needs', 'likes', 'has', 'sold'))} {words.topic()}",
         lambda: f"the {words.word()} is {rng.choice(('late', 'broken', 'ready', 'done'))}",
         lambda: f"{words.word()} at {rng.randint(1, 12)}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from training.data.corpus import blocks
 from training.data.lists import listed
@@ -82,7 +83,7 @@ class Words:
 
     def topic(self) -> str:
         """A thing to look up, of one to seven words."""
-        if self.rng.random() < 0.3:
+        if self.rng.random() < 0.5:
             return self.rng.choice(_natural("topics"))
         shapes: tuple[Callable[[], str], ...] = (
             self.plural,
@@ -254,8 +255,10 @@ class Words:
         return "-".join(pick((self.word(), self.word(), pick(small))) for _ in range(count))
 
 
+@cache
 def _natural(head: str) -> tuple[str, ...]:
-    return next(block.lines for block in blocks("words/*.txt") if block.head == head)
+    found = [block.lines for block in blocks("words/*.txt") if block.head == head]
+    return tuple(line for lines in found for line in lines)
 
 
 _SPANS = ("day", "week", "year")
