@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain
 
@@ -30,6 +30,14 @@ _ALIKE = (
     {"rate", "review", "report", "recommend", "vote"},
     {"pay", "transfer", "donate", "bill", "refund"},
     {"return", "refund", "deliver", "pick_up"},
+)
+# What gives something that can be handed on.
+TELLING_VERBS = frozenset(
+    (
+        *("show", "list", "find", "count", "check", "compare", "measure", "track", "locate"),
+        *("estimate", "predict", "summarize", "translate", "convert", "explain", "recommend"),
+        *("draw", "write", "scan", "test", "download", "record", "copy"),
+    )
 )
 _TELLING = (
     "{Does} {object}.",
@@ -80,9 +88,16 @@ class Thing:
     details: tuple[tuple[Argument, tuple[str, ...]], ...]
 
 
-def related(source: Source, count: int) -> list[Archetype]:
-    """So many kinds of tools, many of which share what is done, or to what."""
-    everything = things(source.split)
+def related(source: Source, count: int, keys: Collection[str] = ()) -> list[Archetype]:
+    """At most so many kinds of tools, many of which share what is done, or to what.
+
+    Args:
+        source: Of every choice.
+        count: How many.
+        keys: Verbs to choose from; none for all.
+    """
+    everything = [_limited(thing, keys) for thing in things(source.split)]
+    everything = [thing for thing in everything if thing.verbs]
     thing = source.rng.choice(everything)
     chosen = [(source.rng.choice(thing.verbs), thing)]
     while len(chosen) < count:
@@ -100,6 +115,12 @@ def related(source: Source, count: int) -> list[Archetype]:
             continue
         chosen.append((key, thing))
     return [archetype(source, verbs()[key], thing) for key, thing in chosen]
+
+
+def _limited(thing: Thing, keys: Collection[str]) -> Thing:
+    if not keys:
+        return thing
+    return replace(thing, verbs=tuple(key for key in thing.verbs if key in keys))
 
 
 def archetype(source: Source, verb: Verb, thing: Thing) -> Archetype:

@@ -99,6 +99,15 @@ class Offer:
 
     def request(self, source: Source, words: Words) -> tuple[str, Step]:
         """A request for it, and the step that answers."""
+        said, step, begins_with_value = self.worded(source, words)
+        return said if begins_with_value else polish(source, said), step
+
+    def worded(self, source: Source, words: Words) -> tuple[str, Step, bool]:
+        """Words that ask for it, fit to stand inside a request, and the step that answers.
+
+        Returns:
+            The words, the step, and whether they begin with a value, which has to keep its case.
+        """
         wordings = {wording.template: wording for wording in self.archetype.wordings}
         template = source.phrase_whole(list(wordings))
         slots = argument_slots(source, words, self.archetype.arguments)
@@ -108,9 +117,7 @@ class Offer:
             shown = reworded(source, shown)
         said = slots.said(self._labelled(source, roughened(source, shown)))
         args = self._args(template, wordings[template].constants, slots)
-        # A request that begins with a value keeps the value's case.
-        message = said if template.startswith(("{", '"', "'")) else polish(source, said)
-        return message, use(self.tool.name, args)
+        return said, use(self.tool.name, args), template.startswith(("{", '"', "'"))
 
     def _labelled(self, source: Source, template: str) -> str:
         """Now and then says what a value is ("order 4711"), which is no part of the value."""

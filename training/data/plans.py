@@ -8,7 +8,7 @@ from functools import partial
 
 from llmlab.workflows.chat.prompting import planner_messages
 from llmlab.workflows.chat.tool import ToolDescription
-from training.data import calculator, chained, lookup, planned, talk
+from training.data import calculator, chained, lookup, planned, relays, talk
 from training.data.chatter import around
 from training.data.invented import Offered, draw_offer, framed_offers
 from training.data.invented import draw as draw_call
@@ -33,16 +33,18 @@ class Bench:
         tools: All that it lists, in its order.
         offered: Those of them that are new here.
         scenarios: Plans of the corpus that these tools can play, with their offers.
+        receivers: Tools that take what another told.
     """
 
     tools: Sequence[ToolDescription]
     offered: Sequence[Offered] = ()
     scenarios: Sequence[tuple[Scenario, dict[str, Offer]]] = ()
+    receivers: Sequence[Offer] = ()
 
     @property
     def only_known(self) -> bool:
         """Whether there is none but the four tools that lab-mini knows."""
-        return not self.offered and not self.scenarios
+        return not (self.offered or self.scenarios or self.receivers)
 
 
 def planner_batch(source: Source, words: Words, size: int) -> list[Sample]:
@@ -85,8 +87,10 @@ def draw_bench(source: Source, words: Words) -> Bench:
         names = source.rng.sample(KNOWN, source.rng.choice((2, 3, 4, 4, 4)))
         return Bench([known(source.rng, name) for name in names])
     names = source.rng.sample(KNOWN, source.rng.choice((1, 2, 3, 4))) if source.chance(0.5) else []
-    if draw < 0.6 and scenarios():
+    if draw < 0.6:
         return _played_bench(source, words, names)
+    if draw < 0.68:
+        return _relaying_bench(source, words, names)
     offered = _new_tools(source, words, set(names))
     return Bench(_shuffled(source, names, [one.tool for one in offered]), offered)
 
@@ -107,6 +111,8 @@ def draw_request(source: Source, words: Words, bench: Bench) -> Request:
         makers.append((1.5, lambda: _several_new(source, words, bench)))
     for scenario, offers in bench.scenarios:
         makers.append((4.0, partial(planned.played, source, words, scenario, offers)))
+    if bench.receivers and (bench.offered or names & set(KNOWN)):
+        makers.append((12.0, lambda: _relayed(source, words, bench)))
     makers += _known_makers(source, words, bench)
     (make,) = source.rng.choices([make for _, make in makers], [weight for weight, _ in makers])
     request = make()
@@ -133,6 +139,15 @@ def _played_bench(source: Source, words: Words, names: Sequence[str]) -> Bench:
     listed = [one.tool for one in (*offers.values(), *others)]
     plays = [(scenario, {name: offers[name] for name in scenario.tools}) for scenario in chosen]
     return Bench(_shuffled(source, known_names, listed), others, plays)
+
+
+def _relaying_bench(source: Source, words: Words, names: Sequence[str]) -> Bench:
+    """Tools that tell something, and some that take it."""
+    taking = relays.receivers(source, words)
+    taken = {*names, *(one.tool.name for one in taking)}
+    telling = [one for one in relays.givers(source, words) if one.tool.name not in taken]
+    listed = [one.tool for one in (*telling, *taking)]
+    return Bench(_shuffled(source, names, listed), telling, receivers=taking)
 
 
 def _new_tools(source: Source, words: Words, taken: set[str], count: int = 0) -> list[Offered]:
@@ -182,6 +197,16 @@ def _several_new(source: Source, words: Words, bench: Bench) -> Request:
         second = source.rng.choice(bench.offered).request(source, words)
     parts = [first, second] if source.chance(0.5) else [second, first]
     return chained.together(source, parts, "several-new")
+
+
+def _relayed(source: Source, words: Words, bench: Bench) -> Request:
+    """What one tool tells, handed on to another."""
+    allowed = [tool.name for tool in bench.tools if tool.name in KNOWN]
+    if bench.offered and not (allowed and source.chance(0.4)):
+        first = source.rng.choice(bench.offered).request(source, words)
+    else:
+        first = chained.part(source, words, source.rng.choice(allowed))
+    return relays.relayed(source, words, first, bench.receivers)
 
 
 def _in_session(source: Source, words: Words, request: Request) -> Request:
