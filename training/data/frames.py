@@ -10,8 +10,8 @@ from functools import cache
 from itertools import chain
 
 from training.data.corpus import Block, blocks
-from training.data.newtools import Archetype, Argument, Wording, is_held_out_tool
-from training.data.phrasing import COMMANDING, Source, Split
+from training.data.newtools import Archetype, Argument, Wording
+from training.data.phrasing import COMMANDING, Source, Split, is_held_out_kind
 
 # Of one object, what these say of it can hardly be told apart, so that a prompt has one of them.
 _ALIKE = (
@@ -231,7 +231,7 @@ def things(split: Split) -> Sequence[Thing]:
     """
     everything = (_thing(block) for block in blocks("frames/objects*.txt"))
     held_out = split == "held_out"
-    return [thing for thing in everything if is_held_out_tool(thing.name) == held_out]
+    return [thing for thing in everything if is_held_out_kind(thing.name) == held_out]
 
 
 def _thing(block: Block) -> Thing:

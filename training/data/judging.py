@@ -22,6 +22,7 @@ from training.data.phrasing import Source, polish
 from training.data.rough import roughened
 from training.data.sample import Sample
 from training.data.slots import Slots
+from training.data.verdicts import verdict
 from training.data.words import Words
 
 _NUMBER = re.compile(r"(?<![\w.])-?\d(?:[\d.,:]*\d)?")
@@ -166,6 +167,8 @@ def kind_sample(source: Source, words: Words) -> Sample:
 
 def verdict_sample(source: Source, words: Words) -> Sample:
     """An answer, right or spoilt, and what a validator says about it."""
+    if source.chance(0.4):
+        return verdict(source, words)
     draw = source.rng.random()
     case = _told(source, words) if draw < 0.2 else _composed(source, words, failed=draw < 0.3)
     judged = _good(case) if source.chance(0.48) else _spoilt(source, words, case)
@@ -173,9 +176,9 @@ def verdict_sample(source: Source, words: Words) -> Sample:
     answer = _reworded(source, judged.answer) if source.chance(0.6) else judged.answer
     system = validator_messages("", "")[0]
     content = f"Request: {case.request}\n{case.results}Answer: {answer}"
-    verdict = {"ok": judged.score >= 5, "score": judged.score, "feedback": judged.feedback}
+    told = {"ok": judged.score >= 5, "score": judged.score, "feedback": judged.feedback}
     messages = [system, {"role": "user", "content": content}]
-    return Sample("verdict", messages, json.dumps(verdict, ensure_ascii=False))
+    return Sample("verdict", messages, json.dumps(told, ensure_ascii=False))
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -12,7 +11,7 @@ from typing import Any
 from llmlab.workflows.chat.tool import ToolDescription
 from training.data.corpus import Block, blocks
 from training.data.numbers import Number
-from training.data.phrasing import Source, Split, polish
+from training.data.phrasing import Source, Split, is_held_out_kind, polish
 from training.data.rewording import reworded
 from training.data.rough import roughened
 from training.data.sample import Step
@@ -23,7 +22,6 @@ _NUMERIC = {"integer", "int", "n", "m", "k", "year", "big"}
 _DECIMAL = {"number", "any", "price", "money", "p", "r", "a", "b", "dec", "decimal"}
 # Kinds of values before which people say what they are.
 _LABELLED = {"code", "path", "file", "host", "word", "integer", "name", "person"}
-_HELD_OUT_TOOLS = 12
 
 
 @dataclass(frozen=True)
@@ -188,11 +186,6 @@ def archetypes(split: Split) -> Sequence[Archetype]:
     return _split()[split]
 
 
-def is_held_out_tool(name: str) -> bool:
-    """True for the twelfth of all tools that training never sees."""
-    return zlib.crc32(name.encode()) % _HELD_OUT_TOOLS == 0
-
-
 def neighbours(source: Source, archetype: Archetype, count: int) -> list[Archetype]:
     """Others of the same split that stand near in the corpus, so of like domains."""
     everything = archetypes(source.split)
@@ -232,7 +225,7 @@ def typical(split: Split) -> Sequence[Archetype]:
 @cache
 def _split() -> dict[Split, Sequence[Archetype]]:
     everything = [read_archetype(block, block.head) for block in blocks("tools/*.txt")]
-    held_out = [a for a in everything if is_held_out_tool(a.names[0])]
+    held_out = [a for a in everything if is_held_out_kind(a.names[0])]
     return {
         "held_out": held_out,
         "train": [archetype for archetype in everything if archetype not in held_out],

@@ -14,11 +14,17 @@ Split = Literal["train", "held_out"]
 _CHOICE = re.compile(r"\[([^\[\]]*\|[^\[\]]*)\]")
 _SLOT = re.compile(r"\{(\w+)\}")
 _HELD_OUT_SHARE = 10
+_HELD_OUT_KINDS = 12
 
 
 def is_held_out(template: str) -> bool:
     """True for the tenth of all templates that training never sees."""
     return zlib.crc32(template.encode()) % _HELD_OUT_SHARE == 0
+
+
+def is_held_out_kind(name: str) -> bool:
+    """True for the twelfth of all tools, scenes and the like that training sees in no wording."""
+    return zlib.crc32(name.encode()) % _HELD_OUT_KINDS == 0
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from functools import cache
 
 from training.data import chained, frames
 from training.data.corpus import blocks
-from training.data.newtools import Archetype, Offer, is_held_out_tool, offer, read_archetype, use
-from training.data.phrasing import Source, Split, polish
+from training.data.newtools import Archetype, Offer, offer, read_archetype, use
+from training.data.phrasing import Source, Split, is_held_out_kind, polish
 from training.data.sample import Request, Step
 from training.data.words import Words
 
@@ -63,4 +63,4 @@ def _receivers(split: Split) -> Sequence[Archetype]:
         if sum(argument.kind == _RESULT for argument in one.arguments) != 1:
             raise ValueError(f"{one.names[0]} does not take one result")
     held_out = split == "held_out"
-    return [one for one in everything if is_held_out_tool(one.names[0]) == held_out]
+    return [one for one in everything if is_held_out_kind(one.names[0]) == held_out]

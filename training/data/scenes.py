@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from training.data.corpus import Block, blocks
-from training.data.newtools import is_held_out_tool
-from training.data.phrasing import Source, Split
+from training.data.phrasing import Source, Split, is_held_out_kind
 from training.data.slots import SLOT
 
 _OPERATORS = "+-*/"
@@ -197,7 +196,7 @@ def scenes(split: Split) -> Sequence[Scene]:
     """
     held_out = split == "held_out"
     everything = [read(block) for block in blocks("scenes/*.txt")]
-    return [scene for scene in everything if is_held_out_tool(scene.name) == held_out]
+    return [scene for scene in everything if is_held_out_kind(scene.name) == held_out]
 
 
 def read(block: Block) -> Scene:

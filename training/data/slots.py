@@ -44,8 +44,8 @@ class Slots:
             KeyError: There is no such kind of slot.
         """
         if slot not in self._drawn:
-            kind = self._kinds.get(slot, slot.partition(".")[0])
-            self._drawn[slot] = self._draw(kind)
+            base = slot.partition(".")[0]
+            self._drawn[slot] = self._draw(self._kinds.get(slot, self._kinds.get(base, base)))
         return self._drawn[slot]
 
     def give(self, slot: str, value: Number) -> None:
