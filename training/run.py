@@ -19,7 +19,7 @@ from training.model import LabMini
 from training.tokenizer import Vocabulary
 from training.train import load, train
 
-VERSION = "0.7.0"
+VERSION = "0.8.0"
 _ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = _ROOT / "src/llmlab/models/builtin"
 FOLDER = _ROOT / "training/out"
