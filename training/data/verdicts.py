@@ -70,10 +70,8 @@ def verdict(source: Source, words: Words) -> Sample:
         score = 6
     answer = slots.written(source.phrase_whole(answers))
     request = polish(source, slots.said(roughened(source, source.phrase_whole(case.requests))))
-    results = [
-        (_INSTRUCTIONS.get(tool, f"Use {tool}."), tool, slots.written(output))
-        for tool, output in case.results
-    ]
+    filled = [(slots.written(tool), slots.written(output)) for tool, output in case.results]
+    results = [(_INSTRUCTIONS.get(tool, f"Use {tool}."), tool, out) for tool, out in filled]
     told: dict[str, Any] = {"ok": score >= 5, "score": score, "feedback": feedback}
     messages = validator_messages(request, answer, results)
     return Sample("verdict", messages, json.dumps(told, ensure_ascii=False))

@@ -16,19 +16,22 @@ def _block(*lines: str) -> Block:
 
 
 @pytest.mark.parametrize("split", ["train", "held_out"])
-def test_answers_of_the_corpus_are_filled_and_judged(split: str) -> None:
+def test_answers_of_the_corpus_are_filled_and_judged(
+    split: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = Source(random.Random(6), split)
     words = Words(source.rng)
-    passed = 0
-    for _ in range(600):
-        sample = verdicts.verdict(source, words)
-        text = sample.messages[-1]["content"]
-        assert not SLOT.search(text), text
-        told = json.loads(sample.answer)
-        assert told["ok"] == (told["score"] >= 5)
-        assert bool(told["feedback"]) != told["ok"]
-        passed += told["ok"]
-    assert 200 < passed < 400
+    told = []
+    for case in verdicts.cases(split):
+        monkeypatch.setattr(verdicts, "cases", lambda _, case=case: [case])
+        for _ in range(8):
+            sample = verdicts.verdict(source, words)
+            text = sample.messages[-1]["content"]
+            assert not SLOT.search(text), text
+            told.append(json.loads(sample.answer))
+    assert all(one["ok"] == (one["score"] >= 5) for one in told)
+    assert all(bool(one["feedback"]) != one["ok"] for one in told)
+    assert 0.3 < sum(one["ok"] for one in told) / len(told) < 0.7
 
 
 def test_a_good_answer_to_a_failed_step_is_no_full_success(monkeypatch: pytest.MonkeyPatch) -> None:
