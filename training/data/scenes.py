@@ -104,7 +104,9 @@ class _Telling:
         told = self.clauses[0]
         for clause in self.clauses[1:]:
             told = _linked(told, rng.choice(_LINKS), clause)
-        question = rng.choice(("", "", "", "so ", "now ")) + self.source.phrase_whole(asked)
+        question = self.source.phrase_whole(asked)
+        if " now" not in question:
+            question = rng.choice(("", "", "", "so ", "now ")) + question
         question += rng.choice(("?", "?", "?", ""))
         if question.endswith("?") and self.source.chance(0.12):
             return _linked(question, " ", told)
@@ -137,8 +139,8 @@ def chain(source: Source) -> Tale:
     value, _ = _begun(telling, 1)
     telling.remark()
     last, asked = source.rng.choice(scene.further)
-    if source.chance(0.35):
-        # Both questions behind all that is told.
+    if last.operator in "*/" and source.chance(0.4):
+        # Both questions behind all that is told; a sum that is told already would be in the first.
         second = _after("{{1}}", last.operator, telling.tell(last))
         told = telling.text(scene.asked[""]).rstrip("?")
         joint = source.rng.choice((", and ", " and ", "? And ", "? ", ", then "))
