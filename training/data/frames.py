@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain
@@ -88,7 +88,7 @@ class Thing:
     details: tuple[tuple[Argument, tuple[str, ...]], ...]
 
 
-def related(source: Source, count: int, keys: Collection[str] = ()) -> list[Archetype]:
+def related(source: Source, count: int, keys: frozenset[str] = frozenset()) -> list[Archetype]:
     """At most so many kinds of tools, many of which share what is done, or to what.
 
     Args:
@@ -96,8 +96,7 @@ def related(source: Source, count: int, keys: Collection[str] = ()) -> list[Arch
         count: How many.
         keys: Verbs to choose from; none for all.
     """
-    everything = [_limited(thing, keys) for thing in things(source.split)]
-    everything = [thing for thing in everything if thing.verbs]
+    everything = _limited(source.split, keys) if keys else things(source.split)
     thing = source.rng.choice(everything)
     chosen = [(source.rng.choice(thing.verbs), thing)]
     while len(chosen) < count:
@@ -117,10 +116,11 @@ def related(source: Source, count: int, keys: Collection[str] = ()) -> list[Arch
     return [archetype(source, verbs()[key], thing) for key, thing in chosen]
 
 
-def _limited(thing: Thing, keys: Collection[str]) -> Thing:
-    if not keys:
-        return thing
-    return replace(thing, verbs=tuple(key for key in thing.verbs if key in keys))
+@cache
+def _limited(split: Split, keys: frozenset[str]) -> Sequence[Thing]:
+    """Objects to which one of these is done, without their other verbs."""
+    done = ((thing, tuple(key for key in thing.verbs if key in keys)) for thing in things(split))
+    return [replace(thing, verbs=left) for thing, left in done if left]
 
 
 def archetype(source: Source, verb: Verb, thing: Thing) -> Archetype:

@@ -75,19 +75,14 @@ class _Telling:
     def __init__(self, source: Source, scene: Scene) -> None:
         self.source = source
         self.scene = scene
-        self.kinds: dict[str, str] = {}
         self.clauses: list[str] = []
         self._count = 0
 
     def tell(self, event: Event) -> str:
         """Adds a clause; returns the event's operand, with the slots that the clause has."""
         self._count += 1
-
-        def fresh(match: re.Match[str]) -> str:
-            slot = f"{match[1]}.{self._count}"
-            self.kinds[slot] = self.scene.kinds[match[1]]
-            return f"{{{slot}}}"
-
+        # Each event has numbers of its own.
+        fresh = rf"{{\1.{self._count}}}"
         clause = self.source.phrase_whole(event.clauses)
         self.clauses.append(_NUMBER.sub(fresh, clause))
         return _NUMBER.sub(fresh, event.operand)
@@ -128,7 +123,7 @@ def single(source: Source) -> Tale:
         (sign,) = signs
         value, asked = " + ".join(operand for _, operand in changes), scene.asked[sign]
     telling.remark()
-    return Tale(telling.text(asked), (value,), telling.kinds)
+    return Tale(telling.text(asked), (value,), scene.kinds)
 
 
 def chain(source: Source) -> Tale:
@@ -145,13 +140,13 @@ def chain(source: Source) -> Tale:
         told = telling.text(scene.asked[""]).rstrip("?")
         joint = source.rng.choice((", and ", " and ", "? And ", "? ", ", then "))
         told = _linked(told, joint, source.phrase_whole(asked)) + "?"
-        return Tale(told, (value, second), telling.kinds)
+        return Tale(told, (value, second), scene.kinds)
     first = telling.text(scene.asked[""])
     telling.clauses.clear()
     second = _after("{{1}}", last.operator, telling.tell(last))
     joint = " " if first.endswith("?") else ". "
     told = _linked(first, joint, telling.text(asked))
-    return Tale(told, (value, second), telling.kinds)
+    return Tale(told, (value, second), scene.kinds)
 
 
 def _begun(telling: _Telling, least: int) -> tuple[str, list[tuple[str, str]]]:
