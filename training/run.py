@@ -13,16 +13,19 @@ from pathlib import Path
 
 import torch
 
-from training.config import RECIPES, TrainConfig
+from training.config import RECIPES, ModelConfig, TrainConfig
 from training.export import NAME, export
 from training.model import LabMini
+from training.restore import restore, reworded
 from training.tokenizer import Vocabulary
-from training.train import load, train
+from training.train import begin, learn_vocabulary, load, train
 
 VERSION = "0.8.0"
 _ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = _ROOT / "src/llmlab/models/builtin"
 FOLDER = _ROOT / "training/out"
+# The rate begins at five sevenths of the peak and falls from the first step.
+_DECAY_AGAIN = 1.4
 
 
 def main() -> None:
@@ -32,11 +35,23 @@ def main() -> None:
     shape, config = RECIPES[arguments.recipe]
     steps = arguments.steps or config.steps
     config = replace(config, seed=arguments.seed, steps=steps, minutes=arguments.minutes)
+    if arguments.start:
+        config = replace(config, decay=_DECAY_AGAIN)
+        shape = _begin_with(arguments.start, config, arguments.folder)
     if arguments.export_only:
         stage = load(shape, arguments.folder)
     else:
         stage = train(shape, config, arguments.folder, _device(arguments.device))
     ship(*stage, arguments.output)
+
+
+def _begin_with(path: Path, config: TrainConfig, folder: Path) -> ModelConfig:
+    """Makes an exported model the start of the run in a folder that has none; its shape."""
+    model, vocabulary = restore(path)
+    if not (folder / "checkpoint.pt").exists():
+        larger = learn_vocabulary(config, vocabulary)
+        begin(reworded(model, vocabulary, larger), larger, config, folder)
+    return model.config
 
 
 def ship(model: LabMini, vocabulary: Vocabulary, output: Path) -> None:
@@ -75,6 +90,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, help="wall-clock budget of the training")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", help="cpu or cuda; the GPU if there is one")
+    parser.add_argument(
+        "--start",
+        type=Path,
+        metavar="GGUF",
+        help="train an exported model further, such as the shipped one; take another --seed then",
+    )
     parser.add_argument(
         "--export-only", action="store_true", help="export the newest checkpoint, train nothing"
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -91,8 +91,7 @@ class Vocabulary:
     @cached_property
     def encoder(self) -> Tokenizer:
         """The tokenizer that training uses."""
-        ids = {token: index for index, token in enumerate(self.tokens)}
-        encoder = Tokenizer(models.BPE(vocab=ids, merges=list(self.merges)))
+        encoder = Tokenizer(models.BPE(vocab=self.ids, merges=list(self.merges)))
         encoder.pre_tokenizer = pre_tokenizers.Sequence(
             [
                 pre_tokenizers.Split(Regex(_SPLIT), "isolated"),
@@ -106,6 +105,18 @@ class Vocabulary:
         """Token ids of a text; special tokens written out in it are recognised."""
         ids: list[int] = self.encoder.encode(text).ids
         return ids
+
+    def pieces_of(self, token: str) -> list[int]:
+        """Ids of the tokens that a token of a larger vocabulary is made of here."""
+        if token in self.ids:
+            return [self.ids[token]]
+        text = token.replace(_SPACE, " ").replace(_LINE_END, "\n")
+        return self.encode(text)
+
+    @cached_property
+    def ids(self) -> dict[str, int]:
+        """Each token's id."""
+        return {token: index for index, token in enumerate(self.tokens)}
 
     @property
     def pieces(self) -> tuple[str, ...]:
@@ -121,33 +132,77 @@ def learn(texts: Iterable[str], word_merges: int) -> Vocabulary:
         texts: What the model will read and write.
         word_merges: How many merges of letters to learn.
     """
+    return _composed(_learn_merges(_counted(texts), word_merges))
+
+
+def enlarge(vocabulary: Vocabulary, texts: Iterable[str], word_merges: int) -> Vocabulary:
+    """A vocabulary that merges further where the given one stops.
+
+    Args:
+        vocabulary: As `learn` made it; all its tokens stay, under other ids.
+        texts: What the model will read and write.
+        word_merges: How many merges of letters there are to be, old ones included.
+    """
+    old = [
+        pair
+        for pair in vocabulary.merges
+        if all(part.isalpha() and part.isascii() for part in pair)
+    ]
+    return _composed(_learn_merges(_counted(texts), word_merges, old))
+
+
+def _counted(texts: Iterable[str]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(_WORD.findall(text))
-    merges = _learn_merges(counts, word_merges)
+    return counts
+
+
+def _composed(word_merges: list[tuple[str, str]]) -> Vocabulary:
+    """The vocabulary of these merges of letters, of marks, and of a space before each."""
     letters = [chr(code) for code in (*range(65, 91), *range(97, 123))]
-    words = letters + [left + right for left, right in merges]
-    merges += _mark_merges()
+    words = letters + [left + right for left, right in word_merges]
+    merges = word_merges + _mark_merges()
     merges += [(_SPACE, word) for word in words]
     tokens = dict.fromkeys((*sorted(pre_tokenizers.ByteLevel.alphabet()), *map("".join, merges)))
     return Vocabulary((*tokens, *SPECIALS), tuple(merges))
 
 
-def _learn_merges(counts: Counter[str], wanted: int) -> list[tuple[str, str]]:
-    """Plain BPE over words that stand alone."""
-    words = {tuple(word): count for word, count in counts.items()}
-    merges: list[tuple[str, str]] = []
+def _learn_merges(
+    counts: Counter[str], wanted: int, first: Sequence[tuple[str, str]] = ()
+) -> list[tuple[str, str]]:
+    """Plain BPE over words that stand alone, `first` being merges that come before all others."""
+    words = {word: _split(word, first) for word in counts}
+    pairs: Counter[tuple[str, str]] = Counter()
+    where: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+
+    def count(word: str, sign: int) -> None:
+        for pair in pairwise(words[word]):
+            pairs[pair] += sign * counts[word]
+            where[pair].add(word)
+
+    for word in words:
+        count(word, 1)
+    merges = list(first)
     while len(merges) < wanted:
-        pairs: Counter[tuple[str, str]] = Counter()
-        for pieces, count in words.items():
-            for pair in pairwise(pieces):
-                pairs[pair] += count
-        if not pairs:
+        best = max(pairs, key=lambda pair: (pairs[pair], pair), default=None)
+        if best is None or pairs[best] <= 0:
             break
-        best = max(pairs, key=lambda pair: (pairs[pair], pair))
         merges.append(best)
-        words = {_merged(pieces, best): count for pieces, count in words.items()}
+        for word in where.pop(best):
+            count(word, -1)
+            words[word] = _merged(words[word], best)
+            count(word, 1)
+        del pairs[best]
     return merges
+
+
+def _split(word: str, merges: Sequence[tuple[str, str]]) -> list[str]:
+    pieces = list(word)
+    ranks = {pair: rank for rank, pair in enumerate(merges)} if merges else {}
+    while known := [pair for pair in pairwise(pieces) if pair in ranks]:
+        pieces = _merged(pieces, min(known, key=ranks.__getitem__))
+    return pieces
 
 
 def _merged(pieces: Sequence[str], pair: tuple[str, str]) -> tuple[str, ...]:

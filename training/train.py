@@ -17,7 +17,7 @@ from training.data.mixture import batches, long_batches
 from training.model import LabMini, additive, branch_mask
 from training.packing import Rows, step_rows
 from training.template import render
-from training.tokenizer import Vocabulary, learn
+from training.tokenizer import Vocabulary, enlarge, learn
 
 _VOCABULARY_BATCHES = 3000
 _LOG_EVERY = 20
@@ -42,14 +42,16 @@ class Progress:
         return max(by_steps, by_time)
 
 
-def learn_vocabulary(config: TrainConfig) -> Vocabulary:
-    """Learns the tokenizer on what the generator gives."""
+def learn_vocabulary(config: TrainConfig, known: Vocabulary | None = None) -> Vocabulary:
+    """Learns the tokenizer on what the generator gives, on top of a known one if there is one."""
     short = islice(batches(config.seed), _VOCABULARY_BATCHES)
     long = islice(long_batches(config.seed), _VOCABULARY_BATCHES // 10)
     samples = (sample for batch in chain(short, long) for sample in batch)
     # The system block is the same in most samples: once in a while is enough to learn it.
     texts = (render(sample.messages)[1] + sample.answer for sample in samples)
     heads = (render(batch[0].messages)[0] for batch in islice(batches(config.seed + 1), 400))
+    if known:
+        return enlarge(known, (*texts, *heads), config.word_merges)
     return learn((*texts, *heads), config.word_merges)
 
 
@@ -80,6 +82,13 @@ def train(
             saved = progress.seconds
     _save(folder, model, optimizers, progress)
     return model, vocabulary
+
+
+def begin(model: LabMini, vocabulary: Vocabulary, config: TrainConfig, folder: Path) -> None:
+    """Makes a trained model the checkpoint that a run in `folder` goes on from."""
+    folder.mkdir(parents=True, exist_ok=True)
+    vocabulary.save(folder / "vocabulary.json")
+    _save(folder, model, _optimizers(model, config), Progress())
 
 
 def load(shape: ModelConfig, folder: Path) -> tuple[LabMini, Vocabulary]:

@@ -101,9 +101,9 @@ def composer_sample(source: Source, words: Words) -> Sample:
     draw = source.rng.random()
     if draw < 0.1:
         return _passed_on(source, words)
-    if draw < 0.37:
+    if draw < 0.42:
         return _looked_up(source, words)
-    if draw < 0.7:
+    if draw < 0.74:
         return _from_tools(source, words)
     request = _request(source, words)
     if source.chance(0.2):

@@ -12,6 +12,7 @@ from itertools import chain
 from training.data.corpus import Block, blocks
 from training.data.newtools import Archetype, Argument, Wording
 from training.data.phrasing import COMMANDING, Source, Split, is_held_out_kind
+from training.data.switches import opposite, switch
 
 # Of one object, what these say of it can hardly be told apart, so that a prompt has one of them.
 _ALIKE = (
@@ -49,7 +50,13 @@ _TELLING = (
     "Can {verb} {object}.",
 )
 _COUNT_OF_WORDINGS = 8
+# Share of tools for two opposite things, where a verb has an opposite.
+_SWITCHES = 0.7
 _IRREGULAR = {"have": "has", "do": "does", "be": "is", "go": "goes"}
+
+
+# Arguments that a tool may take, each with the phrases that tell its value (`{v}`).
+Details = Sequence[tuple[Argument, tuple[str, ...]]]
 
 
 @dataclass(frozen=True)
@@ -78,14 +85,14 @@ class Thing:
         verbs: Keys of what people do to it.
         general: What a developer calls it, with an article.
         special: What people call it.
-        details: Arguments that a tool may take, each with the phrases that tell its value (`{v}`).
+        details: Arguments that a tool may take.
     """
 
     name: str
     verbs: tuple[str, ...]
     general: tuple[str, ...]
     special: tuple[str, ...]
-    details: tuple[tuple[Argument, tuple[str, ...]], ...]
+    details: Details
 
 
 def related(source: Source, count: int, keys: frozenset[str] = frozenset()) -> list[Archetype]:
@@ -113,7 +120,7 @@ def related(source: Source, count: int, keys: frozenset[str] = frozenset()) -> l
             count -= 1
             continue
         chosen.append((key, thing))
-    return [archetype(source, verbs()[key], thing) for key, thing in chosen]
+    return [_built(source, key, thing, chosen) for key, thing in chosen]
 
 
 @cache
@@ -123,16 +130,31 @@ def _limited(split: Split, keys: frozenset[str]) -> Sequence[Thing]:
     return [replace(thing, verbs=left) for thing, left in done if left]
 
 
-def archetype(source: Source, verb: Verb, thing: Thing) -> Archetype:
+def archetype(source: Source, verb: Verb, thing: Thing, details: Details = ()) -> Archetype:
     """A kind of tool, with some of its names, descriptions and wordings."""
-    count = source.rng.choice((0, 1, 1, 1, 2, 2))
-    details = source.rng.sample(thing.details, min(count, len(thing.details)))
     return Archetype(
         tuple(_names(source, verb, thing)),
         tuple(_description(source, verb, thing) for _ in range(3)),
         tuple(argument for argument, _ in details),
         tuple(Wording(_wording(source, verb, thing, details)) for _ in range(_COUNT_OF_WORDINGS)),
     )
+
+
+def _built(
+    source: Source, key: str, thing: Thing, others: Sequence[tuple[str, Thing]]
+) -> Archetype:
+    """A kind of tool that does one thing, or it and its opposite if no other of them does that."""
+    count = source.rng.choice((0, 1, 1, 1, 2, 2))
+    details = source.rng.sample(thing.details, min(count, len(thing.details)))
+
+    def make(one: str) -> Archetype:
+        return archetype(source, verbs()[one], thing, details)
+
+    back = opposite(key, thing.verbs)
+    known = [one for one, other in others if other.name == thing.name]
+    if not back or len(known) > 1 or source.chance(1 - _SWITCHES):
+        return make(key)
+    return switch(source, key, thing.name, source.rng.choice(thing.general), make)
 
 
 def _alike(key: str, thing: Thing, other: str, another: Thing) -> bool:
@@ -159,7 +181,7 @@ def _wording(
     source: Source,
     verb: Verb,
     thing: Thing,
-    details: Sequence[tuple[Argument, tuple[str, ...]]],
+    details: Details,
 ) -> str:
     """A request for it, in which each detail is a slot, before it or behind."""
     kinds = (tuple(f"{base} {{o}}" for base in verb.bases), verb.orders, verb.sayings)

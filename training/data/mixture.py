@@ -59,17 +59,17 @@ def _each(make: Callable[[Source, Words], Sample]) -> Maker:
 
 
 _SHORT: Sequence[tuple[float, Maker]] = (
-    (0.775, planner_batch),
+    (0.765, planner_batch),
     (0.03, native_batch),
-    (0.11, _each(composer_sample)),
+    (0.12, _each(composer_sample)),
     (0.02, _each(step_sample)),
     (0.035, _each(chat_sample)),
     (0.03, _each(kind_sample)),
     (0.03, _each(verdict_sample)),
 )
 _LONG: Sequence[tuple[float, Maker]] = (
-    (0.45, lambda source, words, size: [team_sample(source, words)]),
+    (0.40, lambda source, words, size: [team_sample(source, words)]),
     # Their list of tools fills most of a row.
     (0.40, lambda source, words, size: long_planner_batch(source, words, 2)),
-    (0.15, lambda source, words, size: [long_composer_sample(source, words)]),
+    (0.20, lambda source, words, size: [long_composer_sample(source, words)]),
 )

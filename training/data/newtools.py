@@ -20,8 +20,26 @@ from training.data.words import Words
 
 _NUMERIC = {"integer", "int", "n", "m", "k", "year", "big"}
 _DECIMAL = {"number", "any", "price", "money", "p", "r", "a", "b", "dec", "decimal"}
-# Kinds of values before which people say what they are.
+# Kinds of values before which people say what they are, and names of arguments that list some.
 _LABELLED = {"code", "path", "file", "host", "word", "integer", "name", "person"}
+_LABELLED_LISTS = frozenset(
+    (
+        *("service", "machine", "server", "repo", "repository", "branch", "project", "channel"),
+        *("database", "table", "queue", "cluster", "container", "job", "node", "flag", "package"),
+        *(
+            "dataset",
+            "model",
+            "workspace",
+            "playlist",
+            "album",
+            "list",
+            "folder",
+            "device",
+            "camera",
+        ),
+        *("deployment", "pipeline", "host", "app", "bucket", "topic", "key", "sku", "product"),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -119,15 +137,17 @@ class Offer:
 
     def _labelled(self, source: Source, template: str) -> str:
         """Now and then says what a value is ("order 4711"), which is no part of the value."""
-        kinds = {a.name: a.kind for a in self.archetype.arguments}
-        found = [m for m in SLOT.finditer(template) if kinds.get(m[1]) in _LABELLED]
-        if not found or not source.chance(0.12):
+        known = {a.name for a in self.archetype.arguments if _can_be_labelled(a)}
+        found = [match for match in SLOT.finditer(template) if match[1] in known]
+        if not found or not source.chance(0.16):
             return template
         match = source.rng.choice(found)
-        label = self.renamed[match[1]].replace("_", " ")
-        if template[: match.start()].endswith((f"{label} ", '"', "'")):
+        label = _label(source, self.renamed[match[1]])
+        before, behind = template[: match.start()], template[match.start() :]
+        said_before = before.endswith(("'", '"', "#", "@", "/")) or before.rstrip().endswith(label)
+        if said_before or template[match.end() :].lstrip().startswith(label):
             return template
-        return f"{template[: match.start()]}{label} {template[match.start() :]}"
+        return f"{before}{label} {behind}"
 
     def args(self, values: dict[str, str]) -> dict[str, Any]:
         """Arguments from what a plan writes, under the names and types of this prompt."""
@@ -250,6 +270,20 @@ def _wording(line: str) -> Wording:
         return Wording(line)
     pairs = (pair.partition("=") for pair in given.split(", "))
     return Wording(template.strip(), {name.strip(): value.strip() for name, _, value in pairs})
+
+
+def _can_be_labelled(argument: Argument) -> bool:
+    listed = argument.kind == "of" and argument.name in _LABELLED_LISTS
+    return listed or argument.kind in _LABELLED
+
+
+def _label(source: Source, name: str) -> str:
+    """What people call a value whose argument has this name ("order no." for `order_id`)."""
+    first, space, last = name.replace("_", " ").rpartition(" ")
+    if not space or last not in ("id", "number", "name", "code", "path"):
+        return f"{first}{space}{last}"
+    ends = ("", f" {last}", " number", " no.") if last != "name" else ("", " name")
+    return first + source.rng.choice(ends)
 
 
 def _renamed(source: Source, words: Words, argument: str) -> str:

@@ -81,15 +81,15 @@ def planner_sample(request: Request, tools: Sequence[ToolDescription]) -> Sample
 def draw_bench(source: Source, words: Words) -> Bench:
     """Tools as a lab may have them, shuffled."""
     draw = source.rng.random()
-    if draw < 0.2:
+    if draw < 0.17:
         return Bench([known(source.rng, "calculator")])
-    if draw < 0.45:
+    if draw < 0.41:
         names = source.rng.sample(KNOWN, source.rng.choice((2, 3, 4, 4, 4)))
         return Bench([known(source.rng, name) for name in names])
     names = source.rng.sample(KNOWN, source.rng.choice((1, 2, 3, 4))) if source.chance(0.5) else []
-    if draw < 0.6:
+    if draw < 0.55:
         return _played_bench(source, words, names)
-    if draw < 0.68:
+    if draw < 0.62:
         return _relaying_bench(source, words, names)
     offered = _new_tools(source, words, set(names))
     return Bench(_shuffled(source, names, [one.tool for one in offered]), offered)
@@ -108,7 +108,7 @@ def draw_request(source: Source, words: Words, bench: Bench) -> Request:
     share = 13.0 / max(6, len(bench.offered))
     makers += [(share, partial(_new, source, words, one)) for one in bench.offered]
     if bench.offered:
-        makers.append((1.5, lambda: _several_new(source, words, bench)))
+        makers.append((2.5, lambda: _several_new(source, words, bench)))
     for scenario, offers in bench.scenarios:
         makers.append((4.0, partial(planned.played, source, words, scenario, offers)))
     if bench.receivers and (bench.offered or names & set(KNOWN)):
@@ -164,7 +164,7 @@ def _new_tools(source: Source, words: Words, taken: set[str], count: int = 0) ->
 
 def _kin(source: Source, words: Words, count: int) -> list[Offered]:
     """One tool, and often others that it is easily taken for."""
-    if source.chance(0.35):
+    if source.chance(0.25):
         return framed_offers(source, words, count - count // 3)
     first = draw_offer(source, words)
     if not isinstance(first, Offer) or source.chance(0.5):

@@ -185,6 +185,36 @@ def test_export_loads_in_llama_cpp(torch, vocabulary, tmp_path):
     assert Engine(path).reply([{"role": "user", "content": "hello"}])["role"] == "assistant"
 
 
+def test_an_exported_model_can_be_trained_further(torch, vocabulary, tmp_path):
+    from training.config import ModelConfig
+    from training.export import export
+    from training.model import LabMini
+    from training.restore import restore, reworded
+    from training.tokenizer import enlarge
+
+    torch.manual_seed(0)
+    shape = ModelConfig(len(vocabulary.tokens), width=64, layers=2, heads=2, kv_heads=1, hidden=96)
+    model = LabMini(shape)
+    export(model, vocabulary, "0.0.0", tmp_path / "tiny.gguf")
+    restored, known = restore(tmp_path / "tiny.gguf")
+    assert (restored.config, known) == (shape, vocabulary)
+    exact, read = torch.cat([p.flatten() for p in model.parameters()]), restored.parameters()
+    assert torch.allclose(torch.cat([p.flatten() for p in read]), exact, atol=0.01)
+
+    larger = enlarge(known, ["expressionless expressionless planners"] * 3, word_merges=30)
+    assert set(known.tokens) < set(larger.tokens)
+    text = "expressionless"
+    assert len(larger.encode(text)) < len(known.encode(text))
+    grown = reworded(restored, known, larger)
+    old = known.encode("25 * 67")
+    assert [known.tokens[i] for i in old] == [larger.tokens[i] for i in larger.encode("25 * 67")]
+    where = (torch.arange(len(old))[None], torch.zeros(1, 1, len(old), len(old)))
+    given = grown(torch.tensor([larger.encode("25 * 67")]), *where)[0, -1]
+    wanted = restored(torch.tensor([old]), *where)[0, -1]
+    kept = [larger.ids[token] for token in known.tokens]
+    assert torch.allclose(given[kept], wanted, atol=1e-4)
+
+
 def test_pruning_drops_the_neurons_that_add_nothing(torch, vocabulary, tmp_path, monkeypatch):
     from training.config import ModelConfig, TrainConfig
     from training.prune import prune
