@@ -47,6 +47,13 @@ _JOINTS = (
     "{x}. And could you {y}?",
     "{x}, next {y}",
     "before you {y}, {x}",
+    "{x}? {Y}",
+    "{x}? And {y}",
+    "{x}? Also {y}",
+    "{x}! And {y}",
+    "{x} - and {y}",
+    "{x} & {y}",
+    "{x}\n{Y}",
 )
 _TRIPLES = (
     "{x}, {y} and {z}",

@@ -23,7 +23,7 @@ from training.data.toolbox import described
 from training.data.words import NOUNS, Words
 
 # Share of tools that are put together from verbs and objects.
-_FRAMED = 0.3
+_FRAMED = 0.2
 _VERBS = listed("verbs")
 _ARGUMENTS = {
     "name": "name",
@@ -102,6 +102,9 @@ class Offered(Protocol):
     def request(self, source: Source, words: Words) -> tuple[str, Step]:
         """A request for it, and the step that answers."""
 
+    def worded(self, source: Source, words: Words) -> tuple[str, Step, bool]:
+        """Words for inside a request, the step, and whether they begin with a value to be kept."""
+
 
 @dataclass(frozen=True)
 class Call:
@@ -123,15 +126,20 @@ class Invented:
 
     def request(self, source: Source, words: Words) -> tuple[str, Step]:
         """A request that names verb, noun and arguments."""
+        said, step, _ = self.worded(source, words)
+        return command(source, said), step
+
+    def worded(self, source: Source, words: Words) -> tuple[str, Step, bool]:
+        """An order without any politeness around it."""
         slots = argument_slots(source, words, self.arguments)
         values = {argument.name: slots.value(argument.name) for argument in self.arguments}
         said = {"verb": self.verb, "noun": self.noun}
         for number, (name, value) in enumerate(values.items(), 1):
             said |= {f"a{number}": name, f"v{number}": value.said}
         shapes = (_NONE, _ONE, _TWO)[len(self.arguments)]
-        message = command(source, source.phrase(shapes, said))
+        order = source.phrase(shapes, said)
         args = {a.name: typed(a, values[a.name].written) for a in self.arguments}
-        return message, use(self.tool.name, args)
+        return order, use(self.tool.name, args), False
 
 
 def draw(source: Source, words: Words) -> Call:
@@ -145,7 +153,7 @@ def draw_offer(source: Source, words: Words) -> Offered:
     """A tool of the corpus under some name, or an invented one."""
     if source.chance(0.12):
         return _invented(source, words)
-    among = typical(source.split) if source.chance(0.5) else archetypes(source.split)
+    among = typical(source.split) if source.chance(0.6) else archetypes(source.split)
     return offer(source, words, source.rng.choice(among))
 
 

@@ -13,7 +13,7 @@ from training.data.chatter import around
 from training.data.invented import Offered, draw_offer, framed_offers
 from training.data.invented import draw as draw_call
 from training.data.newtools import Offer, neighbours, offer
-from training.data.phrasing import Source
+from training.data.phrasing import Source, polish
 from training.data.planned import Scenario, scenarios
 from training.data.repairs import repair_sample
 from training.data.sample import Request, Sample, Step, plan_text
@@ -164,7 +164,7 @@ def _new_tools(source: Source, words: Words, taken: set[str], count: int = 0) ->
 
 def _kin(source: Source, words: Words, count: int) -> list[Offered]:
     """One tool, and often others that it is easily taken for."""
-    if source.chance(0.25):
+    if source.chance(0.16):
         return framed_offers(source, words, count - count // 3)
     first = draw_offer(source, words)
     if not isinstance(first, Offer) or source.chance(0.5):
@@ -189,21 +189,33 @@ def _new(source: Source, words: Words, offered: Offered) -> Request:
 
 def _several_new(source: Source, words: Words, bench: Bench) -> Request:
     """Two things at once, at least one of them for a new tool."""
-    first = source.rng.choice(bench.offered).request(source, words)
+    one = source.rng.choice(bench.offered)
+    first = _clause(source, words, one)
     allowed = [tool.name for tool in bench.tools if tool.name in KNOWN]
-    if allowed and source.chance(0.5):
+    # The same tool twice only with something to tell the calls apart.
+    others = [other for other in bench.offered if other is not one or first[1].args]
+    if allowed and (not others or source.chance(0.5)):
         second = chained.part(source, words, source.rng.choice(allowed))
+    elif others:
+        second = _clause(source, words, source.rng.choice(others))
     else:
-        second = source.rng.choice(bench.offered).request(source, words)
+        return _new(source, words, one)
     parts = [first, second] if source.chance(0.5) else [second, first]
-    return chained.together(source, parts, "several-new")
+    request = chained.together(source, parts, "several-new")
+    return replace(request, message=polish(source, request.message))
+
+
+def _clause(source: Source, words: Words, offered: Offered) -> tuple[str, Step]:
+    """A request for a new tool, fit to stand beside another."""
+    said, step, begins_with_value = offered.worded(source, words)
+    return f"please: {said}" if begins_with_value else said, step
 
 
 def _relayed(source: Source, words: Words, bench: Bench) -> Request:
     """What one tool tells, handed on to another."""
     allowed = [tool.name for tool in bench.tools if tool.name in KNOWN]
     if bench.offered and not (allowed and source.chance(0.4)):
-        first = source.rng.choice(bench.offered).request(source, words)
+        first = _clause(source, words, source.rng.choice(bench.offered))
     else:
         first = chained.part(source, words, source.rng.choice(allowed))
     return relays.relayed(source, words, first, bench.receivers)

@@ -18,6 +18,7 @@ from training.evaluate.cases import (
     generated_plans,
     handwritten_plans,
 )
+from training.evaluate.composed import composed_plans
 from training.evaluate.engine import Engine
 from training.evaluate.scoring import Mark, mark_answers, mark_plans
 
@@ -45,6 +46,10 @@ def _generated(engine: Engine, count: int, split: Split) -> list[Mark]:
     return marks + mark_answers(engine, generated_answers(split, _SEED, count))
 
 
+def _composed(engine: Engine, count: int) -> list[Mark]:
+    return mark_plans(engine, composed_plans("held_out", _SEED, round(0.3 * count)))
+
+
 def report(title: str, marks: Sequence[Mark], *, show: bool) -> None:
     """Prints shares by kind: right, right tools, right after the product's check and repair."""
     print(f"\n## {title}\n\n{_HEADER}")
@@ -67,10 +72,12 @@ def _percent(values: Sequence[bool]) -> str:
     return str(round(100 * sum(values) / len(values))) if values else ""
 
 
-# By name: wordings that were trained on, with new values; wordings that were not; prompts by hand.
+# By name: wordings that were trained on, with new values; wordings that were not; clauses that were
+# not, put together; prompts by hand.
 _SETS: dict[str, Callable[[Engine, int], list[Mark]]] = {
     "trained": partial(_generated, split="train"),
     "held_out": partial(_generated, split="held_out"),
+    "composed": _composed,
     "handwritten": lambda engine, _: mark_plans(engine, handwritten_plans()),
     "open": lambda engine, _: mark_folder(engine, OPEN),
     "sealed": lambda engine, _: mark_folder(engine, SEALED),
