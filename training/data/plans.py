@@ -89,7 +89,7 @@ def draw_bench(source: Source, words: Words) -> Bench:
     names = source.rng.sample(KNOWN, source.rng.choice((1, 2, 3, 4))) if source.chance(0.5) else []
     if draw < 0.55:
         return _played_bench(source, words, names)
-    if draw < 0.62:
+    if draw < 0.59:
         return _relaying_bench(source, words, names)
     offered = _new_tools(source, words, set(names))
     return Bench(_shuffled(source, names, [one.tool for one in offered]), offered)
@@ -108,7 +108,7 @@ def draw_request(source: Source, words: Words, bench: Bench) -> Request:
     share = 13.0 / max(6, len(bench.offered))
     makers += [(share, partial(_new, source, words, one)) for one in bench.offered]
     if bench.offered:
-        makers.append((2.5, lambda: _several_new(source, words, bench)))
+        makers.append((1.5, lambda: _several_new(source, words, bench)))
     for scenario, offers in bench.scenarios:
         makers.append((4.0, partial(planned.played, source, words, scenario, offers)))
     if bench.receivers and (bench.offered or names & set(KNOWN)):
