@@ -16,10 +16,12 @@ _GRAM = 4
 _SATURATION, _LENGTH_WEIGHT = 1.2, 0.75
 _WORD = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_FILLING = re.compile(
+# Words that say nothing by themselves.
+FILLING = re.compile(
     r"a|an|the|of|to|in|on|at|for|and|or|with|by|from|is|are|be|it|its|i|me|my|you|your|whats?|how"
     r"|do|does|did|can|could|please|this|that|s|as|if|when|which|who|where|will|would|should|have"
-    r"|has|had|not|no|any|all|some|there|here|get|give|make|tell|need|want|up|out|one"
+    r"|has|had|not|no|any|all|some|there|here|get|give|make|tell|need|want|up|out|one|hello|hi|hey"
+    r"|thanks?|ok|okay|just|now|then|also|so|but|we|us|our|he|she|they|them|their|his|her|into|about"
 )
 
 
@@ -63,5 +65,5 @@ def _counted(text: str) -> Counter[str]:
 def _grams(text: str) -> list[str]:
     """Pieces of four characters of all words that say something; `^` and `$` mark their ends."""
     words = _WORD.findall(_CAMEL.sub(" ", text).lower())
-    marked = [f"^{word}$" for word in words if not _FILLING.fullmatch(word)]
+    marked = [f"^{word}$" for word in words if not FILLING.fullmatch(word)]
     return [word[at : at + _GRAM] for word in marked for at in range(max(1, len(word) - _GRAM + 1))]

@@ -11,11 +11,16 @@ import re
 from collections.abc import Sequence
 
 from llmlab.workflows.chat.bm25 import scores
+from llmlab.workflows.chat.related import likelihoods
 from llmlab.workflows.chat.tool import ToolDescription
 
 _MOST = 3
 # Of the best tool's score; what has less is listed by chance.
-_LEAST_SHARE = 0.4
+_LEAST_SHARE = 0.6
+# Of what goes with the request's words, against the words themselves.
+_RELATED_WEIGHT = 2.0
+# Less than that goes with most requests, small talk among them.
+_LEAST_RELATED = 0.35
 # A request that long holds a document; what is asked stands before or after it.
 _HALF_READ = 1000
 _LONGEST_DOCUMENT = 4000
@@ -46,9 +51,12 @@ def closest_tools(message: str, tools: Sequence[ToolDescription]) -> list[str]:
     message = _ends(message)
     shapes = [word for shape, word in _SHAPES if shape.search(message)]
     asked = " ".join([message, *shapes])
-    found = scores(asked, [_document(tool) for tool in tools])
+    documents = [_document(tool) for tool in tools]
+    same, related = scores(asked, documents), likelihoods(asked, documents)
+    found = [own + _RELATED_WEIGHT * other for own, other in zip(same, related, strict=True)]
     ranked = sorted(range(len(tools)), key=lambda place: -found[place])[:_MOST]
-    return [tools[at].name for at in ranked if found[at] > max(found) * _LEAST_SHARE]
+    near = [at for at in ranked if found[at] > max(found) * _LEAST_SHARE]
+    return [tools[at].name for at in near if same[at] or related[at] > _LEAST_RELATED]
 
 
 def _ends(message: str) -> str:
