@@ -38,8 +38,14 @@ Pair = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class _Said:
-    """Stems of a request, those of the tool that it means, and the number of the tool's kind."""
+class Said:
+    """A request and the tool that it means.
+
+    Attributes:
+        request: Stems of the one.
+        tool: Stems of the other.
+        kind: Number of the kind of tool.
+    """
 
     request: Sequence[str]
     tool: Sequence[str]
@@ -53,7 +59,7 @@ def main() -> None:
     print(f"{path}: {path.stat().st_size} bytes")
 
 
-def table(said: Sequence[_Said]) -> str:
+def table(said: Sequence[Said]) -> str:
     """The table as the product reads it."""
     probabilities, kinds = _aligned(said)
     tools = Counter(word for one in said for word in one.tool)
@@ -74,7 +80,7 @@ def _line(row: list[tuple[float, str, int]]) -> str:
     )
 
 
-def _aligned(said: Sequence[_Said]) -> tuple[dict[Pair, float], dict[Pair, set[int]]]:
+def _aligned(said: Sequence[Said]) -> tuple[dict[Pair, float], dict[Pair, set[int]]]:
     """How likely a word of a request brings up one of a tool, and in which kinds of tools."""
     probabilities: dict[Pair, float] = {}
     kinds: defaultdict[Pair, set[int]] = defaultdict(set)
@@ -96,14 +102,14 @@ def _aligned(said: Sequence[_Said]) -> tuple[dict[Pair, float], dict[Pair, set[i
     return probabilities, kinds
 
 
-def _said() -> Iterator[_Said]:
+def _said() -> Iterator[Said]:
     """All that the corpus lets people say of tools, but for what is held out."""
     for kind, (told, wordings) in enumerate(_tools()):
         tool = _meaning(told)
         for wording in wordings:
             request = _meaning(_CHOICES.sub(" ", SLOT.sub(" ", wording.replace("{o}", " "))))
             if request and tool and not is_held_out(wording):
-                yield _Said(request, tool, kind)
+                yield Said(request, tool, kind)
 
 
 def _tools() -> Iterator[tuple[str, Sequence[str]]]:

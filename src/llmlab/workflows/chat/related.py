@@ -14,7 +14,7 @@ from functools import cache, lru_cache
 from importlib.resources import files
 
 TABLE = "related_words.txt"
-_WORD = re.compile(r"[a-z]+")
+_WORD = re.compile(r"[^\W\d_]+")
 _ENDINGS = re.compile(r"(?<=...)(?:ations?|ings?|ies|ied|ers?|ed|es|s|ly|e|y)$")
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from llmlab.workflows.chat.prompting import planner_messages
+from llmlab.workflows.chat.related import likelihoods, stems
 from llmlab.workflows.chat.retrieval import closest_tools
 from llmlab.workflows.chat.tool import ToolDescription
 
@@ -68,6 +69,37 @@ def test_the_better_match_comes_first_and_chance_ones_are_left_out():
 def test_at_most_three_are_named():
     many = [tool(f"lamp_{number}", "Switches a lamp.") for number in range(40)]
     assert len(closest_tools("switch the lamp on", many)) == 3
+
+
+@pytest.mark.parametrize(
+    ("message", "closest"),
+    [
+        ("get us a cab", "taxi"),
+        ("call off my visit to the dentist", "drop_appointment"),
+        ("will I need an umbrella?", "weather"),
+        ("qwertz uiop", None),
+        ("zhasni světlo", None),
+    ],
+)
+def test_tools_are_found_in_other_words(message, closest):
+    tools = [
+        tool("taxi", "Orders a ride to a place."),
+        tool("drop_appointment", "Cancels an appointment."),
+        tool("weather", "Forecast for a city.", city=True),
+        tool("q9", "Prints a document."),
+    ]
+    assert next(iter(closest_tools(message, tools)), None) == closest
+
+
+def test_words_are_related_without_their_endings():
+    assert stems("Cancelling cancels, cancelled: emptyTrash") == (
+        "cancell",
+        "cancel",
+        "empt",
+        "trash",
+    )
+    assert likelihoods("cabs", ["Order a taxi"]) == likelihoods("cab", ["Order taxis"])
+    assert likelihoods("cab", ["", "Prints 25 * 67"]) == [0.0, 0.0]
 
 
 def test_question_around_a_long_document_is_read():
