@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -172,7 +172,8 @@ def _learn_merges(
     counts: Counter[str], wanted: int, first: Sequence[tuple[str, str]] = ()
 ) -> list[tuple[str, str]]:
     """Plain BPE over words that stand alone, `first` being merges that come before all others."""
-    words = {word: _split(word, first) for word in counts}
+    ranks = {pair: rank for rank, pair in enumerate(first)}
+    words = {word: _split(word, ranks) for word in counts}
     pairs: Counter[tuple[str, str]] = Counter()
     where: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
 
@@ -197,9 +198,8 @@ def _learn_merges(
     return merges
 
 
-def _split(word: str, merges: Sequence[tuple[str, str]]) -> list[str]:
+def _split(word: str, ranks: Mapping[tuple[str, str], int]) -> list[str]:
     pieces = list(word)
-    ranks = {pair: rank for rank, pair in enumerate(merges)} if merges else {}
     while known := [pair for pair in pairwise(pieces) if pair in ranks]:
         pieces = _merged(pieces, min(known, key=ranks.__getitem__))
     return pieces

@@ -54,7 +54,6 @@ _COUNT_OF_WORDINGS = 8
 _SWITCHES = 0.7
 _IRREGULAR = {"have": "has", "do": "does", "be": "is", "go": "goes"}
 
-
 # Arguments that a tool may take, each with the phrases that tell its value (`{v}`).
 Details = Sequence[tuple[Argument, tuple[str, ...]]]
 
@@ -177,12 +176,7 @@ def _description(source: Source, verb: Verb, thing: Thing) -> str:
     return telling.format(object=source.rng.choice(thing.general), **said)
 
 
-def _wording(
-    source: Source,
-    verb: Verb,
-    thing: Thing,
-    details: Details,
-) -> str:
+def _wording(source: Source, verb: Verb, thing: Thing, details: Details) -> str:
     """A request for it, in which each detail is a slot, before it or behind."""
     kinds = (tuple(f"{base} {{o}}" for base in verb.bases), verb.orders, verb.sayings)
     (told,) = source.rng.choices(kinds, (1, 2, 3))

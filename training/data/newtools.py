@@ -26,18 +26,9 @@ _LABELLED_LISTS = frozenset(
     (
         *("service", "machine", "server", "repo", "repository", "branch", "project", "channel"),
         *("database", "table", "queue", "cluster", "container", "job", "node", "flag", "package"),
-        *(
-            "dataset",
-            "model",
-            "workspace",
-            "playlist",
-            "album",
-            "list",
-            "folder",
-            "device",
-            "camera",
-        ),
+        *("dataset", "model", "workspace", "playlist", "album", "list", "folder", "device"),
         *("deployment", "pipeline", "host", "app", "bucket", "topic", "key", "sku", "product"),
+        *("camera",),
     )
 )
 
