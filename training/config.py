@@ -71,7 +71,7 @@ class TrainConfig:
     context_weight: float = 0.1
     loss_share: float = 0.375
     checkpoint_seconds: float = 120.0
-    word_merges: int = 2700
+    word_merges: int = 700
 
 
 RECIPES: dict[str, tuple[ModelConfig, TrainConfig]] = {

@@ -34,7 +34,13 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     shape, config = RECIPES[arguments.recipe]
     steps = arguments.steps or config.steps
-    config = replace(config, seed=arguments.seed, steps=steps, minutes=arguments.minutes)
+    config = replace(
+        config,
+        seed=arguments.seed,
+        steps=steps,
+        minutes=arguments.minutes,
+        word_merges=arguments.word_merges,
+    )
     if arguments.start:
         config = replace(config, decay=_DECAY_AGAIN)
         shape = _begin_with(arguments.start, config, arguments.folder)
@@ -90,6 +96,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, help="wall-clock budget of the training")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", help="cpu or cuda; the GPU if there is one")
+    parser.add_argument(
+        "--word-merges",
+        type=int,
+        default=TrainConfig.word_merges,
+        help="size of a new vocabulary; with --start, to how many merges of letters it grows",
+    )
     parser.add_argument(
         "--start",
         type=Path,

@@ -1,8 +1,8 @@
 """Finds, without any model, which tools are closest to a request.
 
 A small model reads a list of thirty tools badly, and a request mostly says a word of the right
-one. The planner's prompt names the closest behind the rest, where they don't disturb the prefix
-cache; the model decides. An e-mail address or a price says a word, too.
+one, or one that goes with it. The planner's prompt names the closest behind the rest, where they
+don't disturb the prefix cache; the model decides. An e-mail address or a price says a word, too.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def closest_tools(message: str, tools: Sequence[ToolDescription]) -> list[str]:
         tools: What a plan may use.
 
     Returns:
-        At most three; none if no tool shares a word that says something, or there is no choice.
+        At most three; none if no tool has a word that says something about the request, or there
+        is no choice.
     """
     if len(tools) < 2:
         return []
