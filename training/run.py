@@ -106,7 +106,8 @@ def _parser() -> argparse.ArgumentParser:
         "--start",
         type=Path,
         metavar="GGUF",
-        help="train an exported model further, such as the shipped one; take another --seed then",
+        help="train an exported model further, such as the shipped one, unless the folder has a "
+        "checkpoint to go on from; take another --seed then",
     )
     parser.add_argument(
         "--export-only", action="store_true", help="export the newest checkpoint, train nothing"

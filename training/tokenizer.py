@@ -141,13 +141,16 @@ def enlarge(vocabulary: Vocabulary, texts: Iterable[str], word_merges: int) -> V
     Args:
         vocabulary: As `learn` made it; all its tokens stay, under other ids.
         texts: What the model will read and write.
-        word_merges: How many merges of letters there are to be, old ones included.
+        word_merges: How many merges of letters there are to be, old ones included; the given
+            vocabulary is kept, and no text read, if it has as many.
     """
     old = [
         pair
         for pair in vocabulary.merges
         if all(part.isalpha() and part.isascii() for part in pair)
     ]
+    if len(old) >= word_merges:
+        return vocabulary
     return _composed(_learn_merges(_counted(texts), word_merges, old))
 
 

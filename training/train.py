@@ -51,8 +51,8 @@ def learn_vocabulary(config: TrainConfig, known: Vocabulary | None = None) -> Vo
     texts = (render(sample.messages)[1] + sample.answer for sample in samples)
     heads = (render(batch[0].messages)[0] for batch in islice(batches(config.seed + 1), 400))
     if known:
-        return enlarge(known, (*texts, *heads), config.word_merges)
-    return learn((*texts, *heads), config.word_merges)
+        return enlarge(known, chain(texts, heads), config.word_merges)
+    return learn(chain(texts, heads), config.word_merges)
 
 
 def train(

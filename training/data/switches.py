@@ -37,7 +37,7 @@ _PAIRS = (
     _Pair(("buy", "sell"), (), (("buy", "sell"),)),
     _Pair(("check_in", "check_out"), (), (("in", "out"), ("check_in", "check_out"))),
 )
-# Showing is the opposite of hiding only for what can be hidden; most things cannot.
+# Most of what can be shown, bought or sent one way cannot be hidden, sold or sent back.
 _ONE_WAY = {"show", "upload", "download", "buy", "sell"}
 _OPPOSITES = {key: pair for pair in _PAIRS for key in pair.verbs}
 

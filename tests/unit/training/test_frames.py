@@ -17,7 +17,8 @@ def test_every_object_can_be_asked_for_with_each_of_its_verbs(split: str) -> Non
     words = Words(source.rng)
     for thing in things(split):
         for key in thing.verbs:
-            one = offer(source, words, archetype(source, verbs()[key], thing))
+            details = source.rng.sample(thing.details, min(2, len(thing.details)))
+            one = offer(source, words, archetype(source, verbs()[key], thing, details))
             message, step = one.request(source, words)
             assert not SLOT.search(message), message
             assert "{" not in message.replace("{{", ""), message

@@ -15,7 +15,7 @@ from functools import lru_cache
 _GRAM = 4
 _SATURATION, _LENGTH_WEIGHT = 1.2, 0.75
 _WORD = re.compile(r"[^\W_]+")
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 # Words that say nothing by themselves.
 FILLING = re.compile(
     r"a|an|the|of|to|in|on|at|for|and|or|with|by|from|is|are|be|it|its|i|me|my|you|your|whats?|how"
@@ -64,6 +64,6 @@ def _counted(text: str) -> Counter[str]:
 
 def _grams(text: str) -> list[str]:
     """Pieces of four characters of all words that say something; `^` and `$` mark their ends."""
-    words = _WORD.findall(_CAMEL.sub(" ", text).lower())
+    words = _WORD.findall(CAMEL.sub(" ", text).lower())
     marked = [f"^{word}$" for word in words if not FILLING.fullmatch(word)]
     return [word[at : at + _GRAM] for word in marked for at in range(max(1, len(word) - _GRAM + 1))]

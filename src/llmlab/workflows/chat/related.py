@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from importlib.resources import files
 
+from llmlab.workflows.chat.bm25 import CAMEL
+
 TABLE = "related_words.txt"
 _WORD = re.compile(r"[^\W\d_]+")
 _ENDINGS = re.compile(r"(?<=...)(?:ations?|ings?|ies|ied|ers?|ed|es|s|ly|e|y)$")
@@ -33,7 +35,7 @@ def likelihoods(request: str, texts: Sequence[str]) -> list[float]:
 @lru_cache(maxsize=2048)
 def stems(text: str) -> tuple[str, ...]:
     """The words of a text without their endings, each once."""
-    words = _WORD.findall(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).lower())
+    words = _WORD.findall(CAMEL.sub(" ", text).lower())
     return tuple(dict.fromkeys(_ENDINGS.sub("", word) for word in words if len(word) > 1))
 
 
