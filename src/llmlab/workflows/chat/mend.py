@@ -1,8 +1,9 @@
 """Sets a plan right where a model copied badly, so that it need not be asked again.
 
 A bad copy is only mended if it is plain what it is a copy of: an address or a quotation that was
-said, that the plan lacks, and that is like what stands there instead; or a time zone whose city
-lies in another area or has none. What else is wrong with a plan goes back to the model.
+said, that the plan lacks, and that is like what stands there instead, or follows where a text
+breaks off; or a time zone whose city lies in another area or has none. A call that stands there
+twice is made once. What else is wrong with a plan goes back to the model.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from zoneinfo import available_timezones
 from llmlab.events import PlannedStep
 from llmlab.types import JsonObject, JsonValue
 from llmlab.workflows.chat.check import LONGEST_REQUEST, find_problem
+from llmlab.workflows.chat.repeats import without_repeats
 from llmlab.workflows.chat.tool import ToolDescription
 from llmlab.workflows.chat.words import Address, Words
 
@@ -52,7 +54,9 @@ def checked(
         problem = find_problem(plan, tools, message, history)
         return (None, problem) if problem else (list(plan), None)
     words = Words(message, "\n".join(part for turn in history for part in turn))
-    whole = _changed(plan, lambda name, text: _zone(name, _completed(text, words)))
+    once = without_repeats(plan, message)
+    whole = _changed(once, lambda name, text: _zone(name, _completed(text, words)))
+    whole = _continued(whole, words)
     problem = find_problem(whole, tools, message, history)
     if problem is None:
         return whole, None
@@ -73,6 +77,12 @@ def _completed(text: str, words: Words) -> str:
     ends = _ENDS if "://" in text else f"{_ENDS}."
     whole = {one for one in said if one.startswith(text) and one[len(text)] not in ends}
     return whole.pop() if len(whole) == 1 else text
+
+
+def _continued(plan: Sequence[PlannedStep], words: Words) -> list[PlannedStep]:
+    """The plan with its texts read on where they break off before a quotation."""
+    missing = [one.text for one in _missing(plan, words) if one.kind == "quote"]
+    return _changed(plan, lambda _, text: words.read_on(text, missing)) if missing else list(plan)
 
 
 def _zone(name: str, text: str) -> str:

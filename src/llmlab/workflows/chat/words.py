@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cached_property
@@ -23,6 +24,8 @@ _QUOTE = re.compile(
     r"[\"\u201c\u201d\u00ab\u201e]([^\"\u201c\u201d\u00bb]{2,200})[\"\u201c\u201d\u00bb]"
     r"|(?<!\w)['\u2018]([^'\u2019]{2,200})['\u2019](?!\w)"
 )
+_BETWEEN_DIGITS = r"[\s().,/+-]*"
+_LONGEST_NUMBER = 40
 # Codes that a model knows by itself: en, EUR, pt-BR, Europe/Berlin, a date.
 _CODE = re.compile(
     r"[A-Za-z]{1,3}|[a-z]{2}[-_][A-Za-z]{2}|[A-Z][a-z]+/[A-Z]\w+(?:/\w+)?|[\d\s:.,TZ+/-]+"
@@ -128,9 +131,20 @@ class Words:
         return next((one.text for one in self.addresses if _flat(_folded(one.text)) == flat), text)
 
     def has_digits(self, number: str) -> bool:
-        """Whether the digits of a long number were said, however they were grouped."""
+        """Whether a long number was said, however its digits were grouped."""
         digits = re.sub(r"\D", "", number)
-        return len(digits) >= 4 and digits in re.sub(r"[\s().,/+-]", "", self._said)
+        if not 4 <= len(digits) <= _LONGEST_NUMBER:
+            return False
+        return bool(re.search(rf"(?<!\d){_BETWEEN_DIGITS.join(digits)}(?!\d)", self._said))
+
+    def read_on(self, text: str, quotes: Sequence[str]) -> str:
+        """A text that was said, together with that of the quotations that follows it at once."""
+        before = re.escape(text.strip())
+        for quote in quotes if before else ():
+            whole = rf"(?<!\w){before}\s+[^\w\s]{re.escape(quote)}[^\w\s]"
+            if found := re.search(whole, self.message, re.IGNORECASE):
+                return found[0]
+        return text
 
     def nearly(self, text: str, quote: str) -> bool:
         """Whether a text is a bad copy of a quotation."""

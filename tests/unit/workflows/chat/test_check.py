@@ -119,6 +119,7 @@ WRONG: list[tuple[str, list[PlannedStep], str]] = [
     ("read report_2024.txt", [step("read_file", path="report_2025.txt")], "report_2025.txt"),
     ('remember "blue owl, fox"', [step("remember", text="blue fowl, ox")], "blue owl, fox"),
     ("a table for 4 today", [step("book_table", people=14)], "14"),
+    ("999999 - 123456", [calculate("99999 - 123456")], "99999"),
 ]  # fmt: skip
 
 

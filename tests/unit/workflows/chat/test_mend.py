@@ -111,6 +111,38 @@ def test_city_for_a_time_zone_becomes_its_zone_but_no_other_argument(name, given
     assert settled(f"What time is it in {given}?", plan(**{name: given})) == [{name: right}]
 
 
+@pytest.mark.parametrize(
+    ("message", "given", "right"),
+    [
+        ("say the story of 'Wind of Change'", "The story of ", "the story of 'Wind of Change'"),
+        ('the song "Vila Morena" please', "the song", 'the song "Vila Morena"'),
+        ("say hello to 'Bo'", "hello", "hello"),
+        ("say the story of 'Wind of Change'", "Wind of Change", "Wind of Change"),
+    ],
+)
+def test_text_that_breaks_off_before_a_quotation_is_read_on(message, given, right):
+    assert settled(message, plan("say", text=given)) == [{"text": right}]
+
+
+def test_call_that_stands_there_twice_is_made_once():
+    steps = plan(url=PAGE) + plan(url=PAGE) + plan("say", text="{{2}}") + plan("say", text="{{3}}")
+    assert settled(f"open {PAGE} and say it", steps) == [
+        {"url": PAGE},
+        {"text": "{{1}}"},
+        {"text": "{{2}}"},
+    ]
+
+
+def test_call_that_is_meant_twice_stays():
+    assert len(settled("say hello twice", plan("say", text="hello") * 2)) == 2
+    assert len(settled("roll 6 sides and 6 sides", plan("say", text=6) * 2)) == 2
+
+
+def test_step_that_refers_to_itself_is_still_seen_where_another_was_dropped():
+    steps = plan(url=PAGE) + plan(url=PAGE) + plan("say", text="{{3}}")
+    assert "no earlier step" in settled(f"open {PAGE} and say it", steps)
+
+
 def test_mail_address_is_not_taken_for_a_page():
     steps = plan(url="https://www.beeshi-tee.co.uk")
     assert "anna@" not in str(settled("write to anna@beeshi-tea.co.uk", steps))
