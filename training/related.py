@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from llmlab.workflows.chat import related
 from llmlab.workflows.chat.bm25 import FILLING
 from llmlab.workflows.chat.related import stems
+from training.data.corpus import blocks
 from training.data.frames import things, verbs
 from training.data.newtools import archetypes
 from training.data.phrasing import is_held_out
@@ -45,17 +47,19 @@ class Said:
         request: Stems of the one.
         tool: Stems of the other.
         kind: Number of the kind of tool.
+        outright: Whether it was written down as what goes together.
     """
 
     request: Sequence[str]
     tool: Sequence[str]
     kind: int
+    outright: bool = False
 
 
 def main() -> None:
     """Writes the product's table."""
     path = Path(related.__file__).with_name(related.TABLE)
-    path.write_text(table(list(_said())), encoding="utf-8")
+    path.write_text(table([*_said(), *_outright()]), encoding="utf-8")
     print(f"{path}: {path.stat().st_size} bytes")
 
 
@@ -64,13 +68,18 @@ def table(said: Sequence[Said]) -> str:
     probabilities, kinds = _aligned(said)
     tools = Counter(word for one in said for word in one.tool)
     rows: defaultdict[str, list[tuple[float, str, int]]] = defaultdict(list)
+    outright = {(asked, told) for one in said if one.outright for asked, told in _pairs(one)}
     for (asked, told), probability in probabilities.items():
-        known = asked != _NOTHING and len(kinds[asked, told]) >= _LEAST_KINDS
+        known = len(kinds[asked, told]) >= _LEAST_KINDS or (asked, told) in outright
         oftener = round(probability * tools.total() / tools[told])
-        if known and probability >= _LEAST_PROBABILITY and oftener:
+        if asked and known and probability >= _LEAST_PROBABILITY and oftener:
             rows[asked].append((-probability, told, oftener))
     lines = [f"{asked}: {_line(rows[asked])}" for asked in sorted(rows)]
     return "\n".join((_HEAD, "# Made by `python -m training.related`.", *lines, ""))
+
+
+def _pairs(one: Said) -> Iterable[Pair]:
+    return product(one.request, one.tool)
 
 
 def _line(row: list[tuple[float, str, int]]) -> str:
@@ -110,6 +119,16 @@ def _said() -> Iterator[Said]:
             request = _meaning(_CHOICES.sub(" ", SLOT.sub(" ", wording.replace("{o}", " "))))
             if request and tool and not is_held_out(wording):
                 yield Said(request, tool, kind)
+
+
+def _outright() -> Iterator[Said]:
+    """What was written down as going together."""
+    for line, block in enumerate(blocks("related/*.txt")):
+        told, _, asked = block.head.partition(":")
+        for phrase in asked.split(","):
+            request = _meaning(phrase)
+            if request:
+                yield Said(request, _meaning(told), ~line, True)
 
 
 def _tools() -> Iterator[tuple[str, Sequence[str]]]:

@@ -2,6 +2,7 @@
 
 from importlib.resources import files
 
+from training.data.corpus import blocks
 from training.related import Said, table
 
 from llmlab.workflows import chat
@@ -27,6 +28,21 @@ def test_words_that_come_together_in_several_kinds_of_tools_are_related() -> Non
     assert "light" in rows["lamp"]
     # Each of these was said of one tool only.
     assert rows.keys() == {"cab", "lamp"}
+
+
+def test_pair_that_was_written_down_counts_at_once() -> None:
+    said = [Said(stems("gloomy"), stems("light lamp"), 7, outright=True)]
+    rows = dict(line.split(": ") for line in table(said * 3).splitlines() if line[0] != "#")
+    assert {"light", "lamp"} <= set(rows["gloom"].split())
+
+
+def test_what_is_written_down_names_a_tool_and_what_people_say() -> None:
+    for block in blocks("related/*.txt"):
+        told, colon, asked = block.head.partition(":")
+        assert colon, block
+        assert not block.lines, block
+        assert stems(told), block
+        assert len(asked.split(",")) > 4, block
 
 
 def test_shipped_table_is_made_of_stems() -> None:

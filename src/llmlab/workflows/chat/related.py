@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -55,4 +56,5 @@ def _table() -> dict[str, dict[str, int]]:
 
 
 def _row(pairs: Sequence[str]) -> dict[str, int]:
-    return dict(zip(pairs[::2], map(int, pairs[1::2]), strict=True))
+    # The same words of tools come in many rows.
+    return dict(zip(map(sys.intern, pairs[::2]), map(int, pairs[1::2]), strict=True))

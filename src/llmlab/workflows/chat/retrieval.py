@@ -18,7 +18,7 @@ _MOST = 3
 # Of the best tool's score; what has less is listed by chance.
 _LEAST_SHARE = 0.6
 # Of what goes with the request's words, against the words themselves.
-_RELATED_WEIGHT = 2.0
+_RELATED_WEIGHT = 4.0
 # Less than that goes with most requests, small talk among them.
 _LEAST_RELATED = 0.35
 # A request that long holds a document; what is asked stands before or after it.
