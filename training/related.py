@@ -128,7 +128,8 @@ def _outright() -> Iterator[Said]:
         for phrase in asked.split(","):
             request = _meaning(phrase)
             if request:
-                yield Said(request, _meaning(told), ~line, True)
+                # Below zero, since from zero on kinds of tools are counted.
+                yield Said(request, _meaning(told), ~line, outright=True)
 
 
 def _tools() -> Iterator[tuple[str, Sequence[str]]]:

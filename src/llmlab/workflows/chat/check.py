@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from llmlab.events import PlannedStep
 from llmlab.types import JsonValue
 from llmlab.workflows.chat.numbers import Forms, SaidNumbers, numbers_in, numbers_said
+from llmlab.workflows.chat.prompting import REFERENCE
 from llmlab.workflows.chat.tool import ToolDescription
 from llmlab.workflows.chat.words import Words
 
 # A text of this length is a document to work on; its words explain about everything.
 LONGEST_REQUEST = 20_000
 
-_REFERENCE = re.compile(r"\{\{\s*(\d+)\s*\}\}")
 _ARITHMETIC = re.compile(r"[\d)]\s*(?:[-+*/%^]|\*\*)\s*[(\d]|^\s*[\d.]+\s*$")
 _MOMENT = re.compile(
     r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?\S*)?|\b\d{1,2}:\d{2}(?::\d{2})?\b"
@@ -90,7 +90,7 @@ def find_problem(
 
 def _form_problem(number: int, step: PlannedStep, known: dict[str, ToolDescription]) -> str | None:
     content = json.dumps([step.args, step.instruction], ensure_ascii=False)
-    for reference in _REFERENCE.findall(content):
+    for reference in REFERENCE.findall(content):
         if not 1 <= int(reference) < number:
             return f"step {number} refers to {{{{{reference}}}}}, which is no earlier step"
     if step.tool is None:
@@ -121,7 +121,7 @@ def _arguments_problem(number: int, step: PlannedStep, tool: ToolDescription) ->
 
 def _fits(value: JsonValue, schema: dict[str, object]) -> bool:
     """Whether a value has the type, or is one of the choices; a reference may become anything."""
-    if isinstance(value, str) and _REFERENCE.search(value):
+    if isinstance(value, str) and REFERENCE.search(value):
         return True
     choices = schema.get("enum")
     if isinstance(choices, list):
@@ -152,7 +152,7 @@ def _texts(
                 numbers += _numbers_of(leaf, words)
             elif isinstance(leaf, int | float) and not isinstance(leaf, bool):
                 numbers.append((json.dumps(leaf), frozenset({abs(float(leaf))})))
-    refers = _REFERENCE.search(json.dumps(step.args)) is not None
+    refers = REFERENCE.search(json.dumps(step.args)) is not None
     return _Texts(number, texts, numbers, refers)
 
 
@@ -167,7 +167,7 @@ def _leaves(value: JsonValue) -> Iterator[JsonValue]:
 
 
 def _numbers_of(text: str, words: Words) -> list[tuple[str, Forms]]:
-    text = _REFERENCE.sub(" ", text)
+    text = REFERENCE.sub(" ", text)
     if words.speak_of_time:
         # Tomorrow at seven has become a date and an hour, rightly or not.
         text = _MOMENT.sub(" ", text)

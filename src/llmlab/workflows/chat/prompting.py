@@ -30,7 +30,8 @@ from llmlab.workflows.prompting_text import (
 )
 
 MAX_STEPS = 6
-_REFERENCE = re.compile(r"\{\{\s*(\d+)\s*\}\}")
+# Stands for the output of an earlier step.
+REFERENCE = re.compile(r"\{\{\s*(\d+)\s*\}\}")
 # Without shorthands such as \d, which not every engine's grammar knows.
 _REFERENCE_SCHEMA: JsonDict = {"type": "string", "pattern": r"^\{\{[1-9]\}\}$"}
 _TOOL_CALL = re.compile(r"<tool_call>(.*?)(?:</tool_call>|$)", re.DOTALL)
@@ -158,7 +159,7 @@ def fill_references(value: Any, outputs: Sequence[str]) -> Any:
         ValueError: A reference names a step that has no output yet.
     """
     if isinstance(value, str):
-        return _REFERENCE.sub(lambda match: _output(int(match[1]), outputs), value)
+        return REFERENCE.sub(lambda match: _output(int(match[1]), outputs), value)
     if isinstance(value, list):
         return [fill_references(item, outputs) for item in value]
     if isinstance(value, dict):

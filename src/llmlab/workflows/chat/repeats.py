@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from llmlab.events import PlannedStep
+from llmlab.workflows.chat.prompting import REFERENCE
 
-_REFERENCE = re.compile(r"\{\{\s*(\d+)\s*\}\}")
 _MEANT = re.compile(r"\b(?:twice|thrice|times|again|repeat\w*)\b", re.IGNORECASE)
 _Call = tuple[str | None, dict[str, Any]]
 
@@ -47,4 +47,4 @@ def _renumbered(step: PlannedStep, places: dict[int, int]) -> PlannedStep:
         # What refers to no earlier step is left for the check to find.
         return f"{{{{{places.get(number, number)}}}}}"
 
-    return PlannedStep.model_validate_json(_REFERENCE.sub(moved, step.model_dump_json()))
+    return PlannedStep.model_validate_json(REFERENCE.sub(moved, step.model_dump_json()))
