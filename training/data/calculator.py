@@ -28,6 +28,8 @@ _SIGNS = {
     "**": ("^", "**", "**", "to the power of"),
 }
 
+_FUNCTIONS = {"sqrt": math.sqrt, "factorial": math.factorial}
+
 
 @dataclass(frozen=True)
 class Sum:
@@ -69,6 +71,7 @@ def draw(source: Source) -> Sum:
         (0.28, lambda s: _worded(s, "sums/whole_direct*.txt", "whole")),
         (0.36, lambda s: _worded(s, "sums/whole_story*.txt", "whole")),
         # Few wordings, and the likeliest ones.
+        (0.12, lambda s: _worded(s, "sums/whole_direct_convert.txt", "whole")),
         (0.1, lambda s: _worded(s, "sums/whole_story_everyday.txt", "whole")),
         (0.2, lambda s: _worded(s, "sums/whole_story_daily.txt", "whole")),
         # The forms that strangers use, which the rest has few of.
@@ -100,15 +103,15 @@ def value_of(expression: str) -> float | int:
     """Evaluates an expression of the generator's own grammar.
 
     Raises:
-        ValueError: It has anything in it but numbers, brackets, operators and sqrt.
+        ValueError: It has anything in it but numbers, brackets, operators and functions.
         ArithmeticError: It has no finite value.
     """
-    if not re.fullmatch(r"(?:sqrt\(|[-+*/%() .0-9])+", expression):
+    if not re.fullmatch(r"(?:(?:sqrt|factorial)\(|[-+*/%() .0-9])+", expression):
         raise ValueError(f"not an expression: {expression!r}")
     # Leading zeros ("007") are no Python number; the calculator takes them.
     plain = re.sub(r"(?<![\d.])0+(?=\d)", "", expression)
     try:
-        result = eval(plain, {"__builtins__": {}}, {"sqrt": math.sqrt})
+        result = eval(plain, {"__builtins__": {}}, _FUNCTIONS)
     except (SyntaxError, TypeError) as error:
         raise ValueError(f"not an expression: {expression!r}") from error
     if not isinstance(result, int | float):

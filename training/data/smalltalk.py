@@ -301,6 +301,28 @@ POEM_REQUESTS = (
     "make a rhyme about {t}",
     "tell me a poem",
 )
+MORE_REQUESTS = (
+    "another one",
+    "another one please",
+    "another",
+    "one more",
+    "one more, please",
+    "one more time",
+    "again",
+    "more",
+    "more of that",
+    "do you have another?",
+    "do you know another one?",
+    "tell me another",
+    "tell me another one",
+    "next one",
+    "and another",
+    "give me one more",
+    "I want [another|more]",
+    "something else",
+    "a different one",
+    "a better one",
+)
 ECHO_REQUESTS = (
     "say {x}",
     "say: {x}",

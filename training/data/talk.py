@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from training.data import calculator, lookup, smalltalk
-from training.data.corpus import blocks
+from training.data.corpus import blocks, drawn
 from training.data.facts import FACTS
 from training.data.invented import draw as draw_call
 from training.data.phrasing import Source, polish
@@ -68,7 +68,7 @@ def fact(source: Source, words: Words) -> Exchange:
 def unable(source: Source, words: Words) -> Exchange:
     """A request that is too hard for lab-mini."""
     if source.chance(0.75):
-        message = _said(source, words, blocks("talk/beyond.txt")[0].lines)
+        message = _said(source, words, drawn(source.rng, "talk/beyond*.txt").lines)
     else:
         slots = {"t": words.topic(), "k": words.topic(), "p": words.place()}
         message = source.phrase(smalltalk.UNABLE, slots)
@@ -132,7 +132,11 @@ def _performance(source: Source, words: Words) -> Exchange:
         )
     )
     message = polish(source, source.phrase(requests, {"t": words.topic()}))
-    return Exchange("talk", message, source.rng.choice(works))
+    work, other = source.rng.sample(works, 2)
+    if source.chance(0.8):
+        return Exchange("talk", message, work)
+    more = polish(source, source.phrase(smalltalk.MORE_REQUESTS))
+    return Exchange("talk", more, other, ((message, work),))
 
 
 def _echo(source: Source, words: Words) -> Exchange:
