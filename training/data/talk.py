@@ -47,7 +47,7 @@ def draw(source: Source, words: Words) -> Exchange:
     """Something that words alone can answer."""
     makers: tuple[tuple[float, Callable[[Source, Words], Exchange]], ...] = (
         (3.0, small_talk),
-        (4.0, fact),
+        (7.0, fact),
         (1.2, _performance),
         (1.2, _echo),
         (0.8, _naming),

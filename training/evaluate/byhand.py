@@ -43,7 +43,7 @@ def mark_folder(engine: Engine, folder: Path) -> list[Mark]:
     marks = mark_plans(engine, folder_plans(folder))
     for name in ("compose", "long_compose"):
         marks += _compose(engine, folder, name)
-    for mark in (_honest, _kinds, _verdicts, _team):
+    for mark in (_honest, _facts, _kinds, _verdicts, _team):
         marks += mark(engine, folder)
     return marks
 
@@ -94,6 +94,13 @@ def _honest(engine: Engine, folder: Path) -> Iterator[Mark]:
         declines = answer.strip() in _DECLINING
         right = declines == (row["expected"] == "decline")
         yield Mark(f"honest-{row['expected']}", right, None, f"{row['message']} -> {answer}")
+
+
+def _facts(engine: Engine, folder: Path) -> Iterator[Mark]:
+    """Questions about the lab, each with the answers that fit."""
+    for row in folder_rows(folder, "facts"):
+        answer = asked(engine, step_messages(row["message"], _PLAIN_STEP)).strip()
+        yield Mark("fact", answer in row["accept"], None, f"{row['message']} -> {answer}")
 
 
 def _kinds(engine: Engine, folder: Path) -> Iterator[Mark]:
