@@ -7,6 +7,7 @@ import random
 
 import pytest
 from training.data import calculator, lookup
+from training.data.facts import FACTS
 from training.data.mixture import batches
 from training.data.newtools import archetypes, offer
 from training.data.phrasing import ASKING, COMMANDING, Source, is_held_out
@@ -14,6 +15,7 @@ from training.data.plans import draw_bench, draw_request, planner_sample
 from training.data.sample import Sample
 from training.data.slots import SLOT
 from training.data.words import Words
+from training.evaluate.cases import FRESH, OPEN, folder_rows
 
 from llmlab.events import PlannedStep
 from llmlab.tools.builtin.arithmetic import evaluate
@@ -68,6 +70,16 @@ def test_values_are_evaluated_from_numbers_only():
     assert calculator.value_of("007 + 1.50 * (2 - 1)") == 8.5
     with pytest.raises(ValueError, match="not an expression"):
         calculator.value_of("__import__('os')")
+
+
+@pytest.mark.parametrize("folder", [OPEN, FRESH])
+def test_questions_by_hand_ask_for_facts_that_are_known(folder):
+    known = {answer for answer, _ in FACTS}
+    rows = list(folder_rows(folder, "facts"))
+    assert len(rows) == 103
+    for row in rows:
+        assert row["accept"]
+        assert set(row["accept"]) <= known, row["id"]
 
 
 def test_composed_answers_have_only_numbers_from_the_results():
