@@ -1,111 +1,24 @@
-"""Chat turns with a scripted model: plans of every kind, tools, sessions, failures."""
+"""Chat turns with a scripted model: plans of every kind, tools, failures."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
-from tests.answering import EngineAnswerer
+from tests.chatting import ANSWER, PLAN, QUESTION, STEP, MakeLab, Model, keys
 
 from llmlab.errors import (
     EngineError,
-    InvalidRequestError,
     LabError,
     ModelNotFoundError,
     NoWorkerError,
-    ToolError,
 )
 from llmlab.events import PlanMade, RunDone
-from llmlab.protocol.lab import ChatBody, ChatResult
-from llmlab.settings import Settings
-from llmlab.store import events, runs, sessions, steps
+from llmlab.protocol.lab import ChatBody
+from llmlab.store import events, runs, steps
 from llmlab.store.database import Database
-from llmlab.testing.engine import ScriptedEngine
 from llmlab.testing.script import Reply
-from llmlab.tools.base import Tool
-from llmlab.tools.builtin.calculator import CalculatorTool
-from llmlab.tools.registry import ToolRegistry
-from llmlab.types import JsonObject, JsonValue, ToolCall
-from llmlab.workflows.chat.manager import WorkflowManager
-from llmlab.workflows.durable.engine import RunEngine
-
-QUESTION = "What is 25 * 67?"
-STEP = {"tool": "calculator", "args": {"expression": "25 * 67"}, "instruction": "Calculate."}
-PLAN = json.dumps({"steps": [STEP]})
-ANSWER = "The answer is 1675."
-
-
-class EchoTool(Tool):
-    """Says what it is told, or fails."""
-
-    name: ClassVar[str] = "echo"
-    description: ClassVar[str] = "Says a text."
-    input_schema: ClassVar[JsonObject] = {
-        "type": "object",
-        "properties": {"text": {"type": "string"}},
-        "required": ["text"],
-    }
-    output_schema: ClassVar[JsonObject] = {}
-
-    async def execute(self, **kwargs: Any) -> JsonValue:
-        if "crash" in kwargs["text"]:
-            raise ToolError("The echo crashed.")
-        return kwargs["text"] * (5000 if "endless" in kwargs["text"] else 1)
-
-
-class Model:
-    """A scripted model: plans for the planner, and for the rest what it was asked."""
-
-    def __init__(self, *plans: Reply | str, answer: Reply | str = ANSWER) -> None:
-        self.plans = [Reply(plan) if isinstance(plan, str) else plan for plan in plans]
-        self.reply = Reply(answer) if isinstance(answer, str) else answer
-        self.prompts: list[list[dict[str, Any]]] = []
-        self.bodies: list[dict[str, Any]] = []
-
-    def __call__(self, body: dict[str, Any]) -> Reply:
-        self.prompts.append(body["messages"])
-        self.bodies.append(body)
-        if "You plan" in body["messages"][0]["content"]:
-            return self.plans.pop(0) if len(self.plans) > 1 else self.plans[0]
-        return self.reply
-
-
-class Lab:
-    """A manager over a scripted model."""
-
-    def __init__(self, database: Database, model: Callable[[dict[str, Any]], Reply]) -> None:
-        self.engine = ScriptedEngine(models=["lab-mini", "other"], reply_with=model)
-        self.answerer = EngineAnswerer(self.engine)
-        self.runs = RunEngine(database)
-        self.tools = ToolRegistry([CalculatorTool(), EchoTool()])
-        self.manager = WorkflowManager(
-            self.runs, self.answerer, self.tools, Settings.from_dict({}), node="here"
-        )
-
-    async def ask(self, message: str = QUESTION, **fields: Any) -> ChatResult:
-        return await self.manager.invoke(ChatBody(message=message, **fields), "owner")
-
-
-MakeLab = Callable[..., Lab]
-
-
-@pytest.fixture
-async def make_lab(sqlite: Database) -> AsyncIterator[MakeLab]:
-    made: list[Lab] = []
-
-    def make(*plans: Reply | str, model: Any = None, answer: Reply | str = ANSWER) -> Lab:
-        made.append(Lab(sqlite, model or Model(*plans, answer=answer)))
-        return made[-1]
-
-    yield make
-    for lab in made:
-        await lab.runs.stop()
-        await lab.manager.close()
-
-
-def keys(result: ChatResult) -> list[str]:
-    return [step.key for step in result.steps]
+from llmlab.types import ToolCall
 
 
 async def test_a_calculation_goes_through_the_calculator(
@@ -316,152 +229,6 @@ async def test_a_large_result_does_not_drown_the_request(make_lab: MakeLab) -> N
     assert "characters more" in model.prompts[-1][-1]["content"]
 
 
-async def test_a_dry_run_plans_and_runs_nothing(make_lab: MakeLab, sqlite: Database) -> None:
-    lab = make_lab(PLAN)
-    result = await lab.manager.plan(ChatBody(message=QUESTION), "owner")
-    assert [step.model_dump() for step in result.plan] == [STEP]
-    assert (result.answer, keys(result), result.session_id) == ("", ["plan"], None)
-    assert lab.tools.stats()["calculator"].calls == 0
-    assert await sqlite.read(sessions.listing, tenant="owner") == []
-    run = await sqlite.read(runs.get, result.run_id, tenant="owner")
-    assert run is not None
-    assert run.status == "done"
-
-
-WEATHER = {
-    "name": "get_weather",
-    "description": "Weather of a city.",
-    "parameters": {
-        "type": "object",
-        "properties": {
-            "city": {"type": "string"},
-            "unit": {"type": "string", "enum": ["celsius", "fahrenheit"]},
-        },
-        "required": ["city"],
-    },
-}
-
-
-async def test_a_dry_run_plans_with_the_tools_of_the_request(make_lab: MakeLab) -> None:
-    step = {"tool": "get_weather", "args": {"city": "Oslo", "unit": "celsius"}, "instruction": ""}
-    model = Model(json.dumps({"steps": [step]}))
-    result = await make_lab(model=model).ask("Weather in Oslo?", dry_run=True, tools=[WEATHER])
-    assert [planned.model_dump() for planned in result.plan] == [step]
-    asked = model.bodies[0]["messages"][0]["content"]
-    assert '- get_weather: Weather of a city. Args: {city: string, unit?: "celsius"' in asked
-    assert "calculator" not in asked
-
-
-async def test_a_dry_run_without_any_tool_is_a_plain_step(make_lab: MakeLab) -> None:
-    lab = make_lab(PLAN)
-    result = await lab.ask(dry_run=True, tools=[])
-    assert [step.tool for step in result.plan] == [None]
-    assert lab.answerer.requests == []
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"tools": [WEATHER]}, "dry_run"),
-        ({"tools": [WEATHER, WEATHER], "dry_run": True}, "same name"),
-        (
-            {"tools": [{"name": "x", "parameters": {"properties": [1]}}], "dry_run": True},
-            "not a JSON schema",
-        ),
-        (
-            {"tools": [{"name": "x", "parameters": {"properties": {"a": 1}}}], "dry_run": True},
-            "not a JSON schema",
-        ),
-        (
-            {
-                "tools": [{"name": "x", "parameters": {"properties": {}, "required": 3}}],
-                "dry_run": True,
-            },
-            "not a JSON schema",
-        ),
-    ],
-)
-async def test_tools_that_make_no_sense_are_refused(
-    make_lab: MakeLab, sqlite: Database, fields: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(InvalidRequestError, match=message) as caught:
-        await make_lab(PLAN).ask(**fields)
-    assert caught.value.param == "tools"
-    assert await sqlite.read(runs.count) == 0
-
-
-@pytest.mark.parametrize(
-    "schema", [True, {"type": 7}, {"enum": 3}, {"type": ["string", 3]}, {"type": {"a": 1}}]
-)
-async def test_odd_schemas_of_a_request_are_refused(make_lab: MakeLab, schema: Any) -> None:
-    tool = {"name": "odd", "parameters": {"properties": {"a": schema, "b": {"type": "string"}}}}
-    with pytest.raises(InvalidRequestError, match="parameters` of odd"):
-        await make_lab(PLAN).ask("Oslo", dry_run=True, tools=[tool])
-
-
-@pytest.mark.parametrize("schema", [{}, {"type": ["string", "null"]}, {"anyOf": [{}]}, {"$ref": 1}])
-async def test_unusual_schemas_of_a_request_are_taken(make_lab: MakeLab, schema: Any) -> None:
-    tool = {"name": "odd", "parameters": {"properties": {"a": schema, "b": {"type": "string"}}}}
-    plan = json.dumps([{"tool": "odd", "args": {"a": "Oslo", "b": "Oslo"}}])
-    result = await make_lab(plan).ask("Oslo", dry_run=True, tools=[tool])
-    assert [step.tool for step in result.plan] == ["odd"]
-
-
-async def test_sessions_keep_their_history(make_lab: MakeLab, sqlite: Database) -> None:
-    model = Model(PLAN, json.dumps([STEP | {"args": {"expression": "1675 * 2"}}]))
-    lab = make_lab(model=model)
-    first = await lab.ask()
-    assert first.session_id is not None
-    second = await lab.ask("and times 2?", session_id=first.session_id)
-    assert second.session_id == first.session_id
-    assert second.steps[1].output == {"result": 3350}
-    asked = model.prompts[2][-1]["content"]
-    assert f"User: {QUESTION}\nAssistant: {ANSWER}" in asked
-    assert [part["content"] for part in model.prompts[3][1:3]] == [QUESTION, ANSWER]
-    said = await sqlite.read(sessions.transcript, first.session_id, tenant="owner")
-    assert [message.content for message in said] == [
-        QUESTION,
-        ANSWER,
-        "and times 2?",
-        "The result is 3350.",
-    ]
-
-
-async def test_a_session_of_another_tenant_is_not_read(make_lab: MakeLab) -> None:
-    model = Model('[{"tool": null, "instruction": "Answer."}]', answer="ok")
-    lab = make_lab(model=model)
-    await lab.ask("my secret is 4711", session_id="s")
-    body = ChatBody(message="what is my secret?", session_id="s")
-    await lab.manager.invoke(body, "other")
-    assert "4711" not in json.dumps(model.prompts[2:])
-
-
-async def test_a_long_history_is_shortened(make_lab: MakeLab) -> None:
-    model = Model('[{"tool": null, "instruction": "Answer."}]', answer="ok " * 900)
-    lab = make_lab(model=model)
-    for number in range(6):
-        await lab.ask(f"question {number}", session_id="s")
-    asked = model.prompts[-1]
-    assert sum(len(part["content"]) for part in asked) < 10_000
-    assert "question 4" in json.dumps(asked)
-    assert "question 1" not in json.dumps(asked)
-
-
-async def test_what_does_not_fit_the_context_is_asked_with_less_history(make_lab: MakeLab) -> None:
-    plain = '[{"tool": null, "instruction": "Answer."}]'
-
-    def small(body: dict[str, Any]) -> Reply:
-        if "question 0" in json.dumps(body["messages"]) and "question 2" in json.dumps(body):
-            return Reply(status=400, message=overflow)
-        return Reply(plain if "You plan" in body["messages"][0]["content"] else "fine")
-
-    overflow = json.dumps({"error": {"message": "too long", "code": "context_length_exceeded"}})
-    lab = make_lab(model=small)
-    for number in range(3):
-        result = await lab.ask(f"question {number}", session_id="s")
-    assert result.answer == "fine"
-
-
 async def test_a_request_that_is_too_long_for_the_planner_is_answered_in_words(
     make_lab: MakeLab,
 ) -> None:
@@ -529,31 +296,6 @@ async def test_cancelling_a_run_stops_the_generation(make_lab: MakeLab) -> None:
             await lab.runs.cancel(handle.id, tenant="owner")
     assert lab.engine.cancelled == 1
     assert lab.engine.active == 0
-
-
-async def test_a_client_that_leaves_does_not_stop_its_turn(
-    make_lab: MakeLab, sqlite: Database
-) -> None:
-    lab = make_lab(PLAN, answer=Reply(ANSWER, delay=0.02))
-    client = asyncio.create_task(lab.ask(session_id="s"))
-    async with asyncio.timeout(20):
-        while not lab.engine.active:
-            await asyncio.sleep(0.005)
-    client.cancel()
-    async with asyncio.timeout(20):
-        while await sqlite.read(runs.unfinished):
-            await asyncio.sleep(0.01)
-    said = await sqlite.read(sessions.transcript, "s", tenant="owner")
-    assert [message.content for message in said] == [QUESTION, ANSWER]
-
-
-async def test_many_turns_at_once_in_one_session(make_lab: MakeLab, sqlite: Database) -> None:
-    lab = make_lab(PLAN)
-    lab.manager.warm()
-    results = await asyncio.gather(*(lab.ask(session_id="s") for _ in range(20)))
-    assert all("1675" in result.answer for result in results)
-    said = await sqlite.read(sessions.transcript, "s", tenant="owner")
-    assert [message.number for message in said] == list(range(1, 41))
 
 
 async def test_a_repair_that_does_not_fit_gives_way_to_a_plain_step(make_lab: MakeLab) -> None:
