@@ -21,7 +21,7 @@ from llmlab.testing import ScriptedServer
 from llmlab.types import NodeKind
 
 # What talks to sockets is tried on the loop that the lab runs on, too.
-_ON_BOTH_LOOPS = {"test_wire.py", "test_inference.py"}
+_ON_BOTH_LOOPS = {"test_wire.py", "test_inference.py", "test_failover.py", "test_cancellation.py"}
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], Any]]:

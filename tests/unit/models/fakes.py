@@ -138,3 +138,7 @@ class Background:
         if self.error is not None:
             raise self.error
         return self.result
+
+
+def keys(manager: ModelManager) -> list[str]:
+    return sorted(model.key for model in manager.loaded())
