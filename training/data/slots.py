@@ -18,6 +18,8 @@ SLOT = re.compile(r"\{([a-zA-Z_]+(?:\.\w+)?)\}")
 _TIGHT = "$€£¥%*/+-^=#"
 _COMMANDS = ("ls -la", "git status", "df -h", "uptime", "make test", "docker ps", "whoami")
 _MONTHS = listed("months")
+# "on {weekday}" where the day has no name of its own.
+_ON = re.compile(r"\b([Oo])n t(?=(?:omorrow|oday)\b)")
 
 
 class Slots:
@@ -54,11 +56,11 @@ class Slots:
 
     def said(self, template: str) -> str:
         """Fills a wording."""
-        return SLOT.sub(lambda match: self._said(template, match), template)
+        return _natural(SLOT.sub(lambda match: self._said(template, match), template))
 
     def written(self, template: str) -> str:
         """Fills a part of a plan."""
-        return SLOT.sub(lambda match: self.value(match[1]).written, template)
+        return _natural(SLOT.sub(lambda match: self.value(match[1]).written, template))
 
     def _said(self, template: str, match: re.Match[str]) -> str:
         value = self.value(match[1])
@@ -215,3 +217,7 @@ def _plainly(make: Callable[[], str]) -> Callable[[], Number]:
 
 def _same(text: str) -> Number:
     return Number(text, text)
+
+
+def _natural(text: str) -> str:
+    return _ON.sub(lambda match: "T" if match[1] == "O" else "t", text)
