@@ -29,7 +29,8 @@ def roughened(source: Source, template: str) -> str:
 def _lowered(template: str) -> str:
     parts = _KEPT.split(template)
     text = "".join(part if at % 2 else part.lower() for at, part in enumerate(parts))
-    return text.rstrip("?.!")
+    # What is nothing but marks stays.
+    return text.rstrip("?.!") or text
 
 
 def _slip(source: Source, template: str) -> str:

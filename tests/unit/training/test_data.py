@@ -12,6 +12,7 @@ from training.data.mixture import batches
 from training.data.newtools import archetypes, offer
 from training.data.phrasing import ASKING, COMMANDING, Source, is_held_out
 from training.data.plans import draw_bench, draw_request, planner_sample
+from training.data.rough import roughened
 from training.data.sample import Sample
 from training.data.slots import SLOT
 from training.data.words import Words
@@ -70,6 +71,12 @@ def test_values_are_evaluated_from_numbers_only():
     assert calculator.value_of("007 + 1.50 * (2 - 1)") == 8.5
     with pytest.raises(ValueError, match="not an expression"):
         calculator.value_of("__import__('os')")
+
+
+def test_careless_typing_leaves_something():
+    source = Source(random.Random(5))
+    assert all(roughened(source, "???") == "???" for _ in range(100))
+    assert {roughened(source, "Hello there!") for _ in range(200)} > {"Hello there!", "hello there"}
 
 
 @pytest.mark.parametrize("folder", [OPEN, FRESH])
