@@ -34,20 +34,6 @@ TOO_LONG_ADVICE = (
     "Shorten it, choose a model with more context, or raise LLMLAB_CONTEXT_LENGTH where the"
     " model allows more."
 )
-# With these set, the likeliest token is not always the one that is taken.
-_RESHAPING = frozenset(
-    (
-        "adaptive_target",
-        "dry_multiplier",
-        "frequency_penalty",
-        "mirostat",
-        "presence_penalty",
-        "repeat_penalty",
-        "samplers",
-        "typical_p",
-        "xtc_probability",
-    )
-)
 _TOKENS = re.compile(r"\((\d+) tokens\)")
 
 
@@ -201,7 +187,4 @@ def _prepared(request: GenerateRequest) -> GenerateRequest:
     # It notices that a client left when it writes, and without this it writes nothing while it
     # reads the prompt.
     options["return_progress"] = True
-    # Who wants the likeliest token need not wait until the others are sorted.
-    if options.get("temperature") == 0 and not _RESHAPING & options.keys():
-        options["samplers"] = ["temperature"]
     return replace(request, options=options)

@@ -410,24 +410,6 @@ async def test_several_choices_have_one_usage(process: LlamaCppProcess) -> None:
     await engine.aclose()
 
 
-async def test_greedy_answers_are_those_of_all_samplers_and_heed_penalties(
-    process: LlamaCppProcess,
-) -> None:
-    engine = LlamaCppEngine.of(process)
-
-    async def said(**options: Any) -> str:
-        answer = await collect(engine, chat(temperature=0, max_tokens=60, **options))
-        return "".join(chunk.text for chunk in answer)
-
-    whole_chain = ["penalties", "top_k", "typ_p", "top_p", "min_p", "temperature"]
-    try:
-        greedy = await said()
-        assert greedy == await said(samplers=whole_chain)
-        assert greedy != await said(frequency_penalty=2.0)
-    finally:
-        await engine.aclose()
-
-
 async def test_too_long_a_prompt_is_refused_with_the_numbers(tiny: Path) -> None:
     process = await asyncio.to_thread(launch, tiny, SMALL, timeout=60)
     engine = LlamaCppEngine.of(process)
