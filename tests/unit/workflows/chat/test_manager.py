@@ -7,12 +7,7 @@ from typing import Any
 import pytest
 from tests.chatting import ANSWER, PLAN, QUESTION, STEP, MakeLab, Model, keys
 
-from llmlab.errors import (
-    EngineError,
-    LabError,
-    ModelNotFoundError,
-    NoWorkerError,
-)
+from llmlab.errors import EngineError, LabError, ModelNotFoundError, NoWorkerError
 from llmlab.events import PlanMade, RunDone
 from llmlab.protocol.lab import ChatBody
 from llmlab.store import events, runs, steps
