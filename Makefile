@@ -34,7 +34,7 @@ test: $(VENV)/.installed-dev ## Format check, lint, types, layers and all tests 
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache > /dev/null || { $(BIN)/lint-imports --no-cache; exit 1; }
 	@echo "· tests"
-	@$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile --max-worker-restart 1 --cov --cov-report=term $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Check format, style, types and layers
 	@$(BIN)/ruff format --check .
