@@ -28,7 +28,14 @@ _SIGNS = {
     "**": ("^", "**", "**", "to the power of"),
 }
 
-_FUNCTIONS = {"sqrt": math.sqrt, "factorial": math.factorial}
+
+def _root(value: float) -> float:
+    if value < 0:
+        raise ArithmeticError("a number below zero has no root")
+    return math.sqrt(value)
+
+
+_FUNCTIONS = {"sqrt": _root, "factorial": math.factorial}
 
 
 @dataclass(frozen=True)
@@ -148,7 +155,11 @@ def _tale_text(source: Source, tale: scenes.Tale) -> tuple[str, list[str]]:
 
 
 def _literal_pair(source: Source) -> Sum:
-    left, right = Numbers(source.rng).any(), Numbers(source.rng).any()
+    numbers = Numbers(source.rng)
+    left, right = numbers.any(), numbers.any()
+    if source.chance(0.2):
+        # What people try first: 2+2, 1/0.
+        left, right = numbers.between(0, 12), numbers.between(0, 12)
     sign = source.rng.choice(("+", "-", "*", "*", "/"))
     slots = Slots(source, Words(source.rng))
     slots.give("a", left)

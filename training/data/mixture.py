@@ -59,13 +59,13 @@ def _each(make: Callable[[Source, Words], Sample]) -> Maker:
 
 
 _SHORT: Sequence[tuple[float, Maker]] = (
-    (0.685, planner_batch),
+    (0.675, planner_batch),
     (0.03, native_batch),
     (0.12, _each(composer_sample)),
     (0.065, _each(step_sample)),
     (0.07, _each(chat_sample)),
     (0.03, _each(kind_sample)),
-    (0.03, _each(verdict_sample)),
+    (0.04, _each(verdict_sample)),
 )
 _LONG: Sequence[tuple[float, Maker]] = (
     (0.40, lambda source, words, size: [team_sample(source, words)]),

@@ -47,6 +47,7 @@ def draw(source: Source, words: Words) -> Exchange:
     """Something that words alone can answer."""
     makers: tuple[tuple[float, Callable[[Source, Words], Exchange]], ...] = (
         (3.0, small_talk),
+        (1.5, _first),
         (7.0, fact),
         (1.2, _performance),
         (1.2, _echo),
@@ -116,6 +117,15 @@ def small_talk(source: Source, words: Words) -> Exchange:
     if source.chance(0.15) and message[-1].isalpha():
         message += source.rng.choice("!.")
     return Exchange("talk", message, answer)
+
+
+def _first(source: Source, words: Words) -> Exchange:
+    """What a newcomer types first, in few words."""
+    block = source.rng.choice(blocks("talk/first.txt"))
+    message = source.phrase(block.lines)
+    if source.chance(0.3):
+        message = message[:1].upper() + message[1:]
+    return Exchange("talk", message, block.head)
 
 
 def _said(source: Source, words: Words, lines: Sequence[str]) -> str:
