@@ -68,7 +68,7 @@ lab-mini: $(TRAIN)/.installed ## Train lab-mini, the built-in demo model: make l
 		$(TRAIN)/bin/python -m training.run $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
 $(TRAIN)/.installed: training/requirements.txt $(VENV)/.installed
-	@echo "· installing PyTorch into $(TRAIN) (once)"
+	@echo "· installing PyTorch into $(TRAIN) (once; on Linux 5 GB, with what GPUs need)"
 	@$(BIN)/python -m venv --clear $(TRAIN)
 	@$(TRAIN)/bin/python -m pip install --quiet -r training/requirements.txt
 	@touch $@
