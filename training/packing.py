@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from training.config import TrainConfig
 from training.data.mixture import batches, long_batches
+from training.data.phrasing import Split
 from training.data.sample import Sample
 from training.template import END, render
 from training.tokenizer import Vocabulary
@@ -128,12 +129,14 @@ class _Row:
         self.branches += [document.branches] * count
 
 
-def step_rows(vocabulary: Vocabulary, config: TrainConfig, step: int) -> Rows:
+def step_rows(
+    vocabulary: Vocabulary, config: TrainConfig, step: int, split: Split = "train"
+) -> Rows:
     """The rows of one training step; seed and step decide all of it, so a run can resume."""
     seed = config.seed * 1_000_003 + step
     long = step % config.long_every == config.long_every - 1
     size = config.long_row_tokens if long else config.row_tokens
-    stream = (long_batches if long else batches)(seed, pieces=vocabulary.pieces)
+    stream = (long_batches if long else batches)(seed, split, vocabulary.pieces)
     rng = random.Random(seed)
     rows = [_Row(size, config.context_weight) for _ in range(config.tokens // size)]
     groups = _drawn(stream, vocabulary, size, int(_FILLED * config.tokens))

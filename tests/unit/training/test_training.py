@@ -1,5 +1,6 @@
 """The training itself, for a few steps of a tiny model; needs PyTorch."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +14,11 @@ class _Row:
     documents: Any
     branches: Any
     weights: Any
+
+
+@dataclass
+class _Words:
+    tokens: list[str]
 
 
 @pytest.fixture
@@ -244,3 +250,47 @@ def test_pruning_drops_the_neurons_that_add_nothing(torch, vocabulary, tmp_path,
     assert [m.shape for m in momenta] == [w.shape for w in matrices]
     with pytest.raises(ValueError, match="32 neurons"):
         prune(state, vocabulary, narrow, config, 32)
+
+
+def test_the_mean_of_checkpoints_is_one_to_go_on_from(torch, vocabulary, tmp_path, monkeypatch):
+    from training import average
+    from training.config import ModelConfig, TrainConfig
+    from training.train import load, train
+
+    monkeypatch.setattr(torch, "compile", lambda model, **_: model)
+    shape = ModelConfig(width=32, layers=1, heads=2, kv_heads=1, hidden=32)
+    config = TrainConfig(tokens=512, row_tokens=512, long_every=100)
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for seed, folder in enumerate(folders):
+        folder.mkdir()
+        vocabulary.save(folder / "vocabulary.json")
+        train(shape, replace(config, seed=seed, steps=1), folder, torch.device("cpu"))
+    arguments = [f"{folders[0]}=3", str(folders[1]), "--output", str(tmp_path / "mean")]
+    monkeypatch.setattr("sys.argv", ["average", *arguments])
+    average.main()
+
+    first, second, mean = (load(shape, f)[0].state_dict() for f in (*folders, tmp_path / "mean"))
+    for name in mean:
+        assert torch.allclose(mean[name], 0.75 * first[name] + 0.25 * second[name], atol=1e-6)
+    monkeypatch.setattr(average.Vocabulary, "load", lambda path: _Words([path.parent.name]))
+    with pytest.raises(SystemExit):
+        average.main()
+
+    monkeypatch.undo()
+    monkeypatch.setattr(torch, "compile", lambda model, **_: model)
+    train(shape, replace(config, steps=2), tmp_path / "mean", torch.device("cpu"))
+
+
+def test_a_model_that_knows_nothing_is_measured_as_such(torch, vocabulary):
+    from training.config import ModelConfig, TrainConfig
+    from training.model import LabMini
+    from training.packing import step_rows
+    from training.validate import measure
+
+    size = len(vocabulary.tokens)
+    model = LabMini(ModelConfig(size, width=32, layers=1, heads=2, kv_heads=1, hidden=32))
+    torch.nn.init.zeros_(model.embedding.weight)
+    config = TrainConfig(tokens=512, row_tokens=512)
+    loss, wrong = measure(model, [step_rows(vocabulary, config, 1, "held_out")])
+    assert loss == pytest.approx(math.log(size), rel=1e-3)
+    assert wrong > 0.5
