@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -47,7 +48,9 @@ def main() -> None:
     if arguments.export_only:
         stage = load(shape, arguments.folder)
     else:
-        stage = train(shape, config, arguments.folder, _device(arguments.device))
+        device = _device(arguments.device)
+        workers = _workers(arguments.workers, device)
+        stage = train(shape, config, arguments.folder, device, workers)
     ship(*stage, arguments.output)
 
 
@@ -86,6 +89,13 @@ def _device(named: str | None) -> torch.device:
     return torch.device(named or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
+def _workers(named: int | None, device: torch.device) -> int:
+    """Processors that train have no core to spare; a GPU waits for its data."""
+    if named is not None:
+        return named
+    return 0 if device.type == "cpu" else max(1, (os.cpu_count() or 2) - 1)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=FOLDER)
@@ -96,6 +106,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, help="wall-clock budget of the training")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", help="cpu or cuda; the GPU if there is one")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        help="processes that make the data ahead; all cores but one with a GPU, none without",
+    )
     parser.add_argument(
         "--word-merges",
         type=int,

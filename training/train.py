@@ -14,8 +14,9 @@ from torch.nn import functional
 
 from training.config import ModelConfig, TrainConfig
 from training.data.mixture import batches, long_batches
+from training.feed import feed
 from training.model import LabMini, additive, branch_mask
-from training.packing import Rows, step_rows
+from training.packing import Rows
 from training.template import render
 from training.tokenizer import Vocabulary, enlarge, learn
 
@@ -56,9 +57,21 @@ def learn_vocabulary(config: TrainConfig, known: Vocabulary | None = None) -> Vo
 
 
 def train(
-    shape: ModelConfig, config: TrainConfig, folder: Path, device: torch.device
+    shape: ModelConfig,
+    config: TrainConfig,
+    folder: Path,
+    device: torch.device,
+    workers: int = 0,
 ) -> tuple[LabMini, Vocabulary]:
-    """Trains, or goes on with the run in `folder`, until its steps or minutes are used up."""
+    """Trains, or goes on with the run in `folder`, until its steps or minutes are used up.
+
+    Args:
+        shape: Of the model; its vocabulary's size is found out.
+        config: How it is trained.
+        folder: Of the checkpoint and the vocabulary.
+        device: Where it is trained.
+        workers: Processes that make the data ahead; 0 makes it between the steps.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = _vocabulary(config, folder)
     torch.manual_seed(config.seed)
@@ -67,12 +80,12 @@ def train(
     progress = _resume(folder, model, optimizers)
     compiled = torch.compile(model, dynamic=False)
     saved = progress.seconds
+    rows = feed(vocabulary, config, progress.step, workers)
     while progress.share(config) < 1:
         started = time.monotonic()
         falling = min(1.0, (1 - progress.share(config)) / config.decay)
         _set_rate(optimizers, config, progress.step, falling)
-        rows = step_rows(vocabulary, config, progress.step)
-        loss = _step(compiled, optimizers, rows, falling, device)
+        loss = _step(compiled, optimizers, next(rows), falling, device)
         progress.step += 1
         progress.seconds += time.monotonic() - started
         if progress.step % _LOG_EVERY == 0:

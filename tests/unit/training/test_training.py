@@ -137,6 +137,18 @@ def test_rows_are_nearly_full(vocabulary):
     assert sum(padding) / len(padding) < 0.1
 
 
+def test_processes_hand_over_the_rows_that_are_made_without_them(torch, vocabulary):
+    from training.config import TrainConfig
+    from training.feed import feed
+
+    config = TrainConfig(steps=5, tokens=768)
+    alone, ahead = list(feed(vocabulary, config, 2)), list(feed(vocabulary, config, 2, workers=2))
+    assert len(alone) == len(ahead) == 3
+    for one, other in zip(alone, ahead, strict=True):
+        assert all((getattr(one, name) == getattr(other, name)).all() for name in vars(one))
+    assert (alone[0].tokens != alone[1].tokens).any()
+
+
 def test_attention_has_the_gradients_of_pytorchs(torch):
     from torch.nn.functional import scaled_dot_product_attention
     from training.attention import attend
