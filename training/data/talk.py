@@ -120,9 +120,9 @@ def small_talk(source: Source, words: Words) -> Exchange:
 
 
 def _first(source: Source, words: Words) -> Exchange:
-    """What a newcomer types first, in few words."""
+    """What a newcomer types first, in few words; it has to be right, so none is held out."""
     block = source.rng.choice(blocks("talk/first.txt"))
-    message = source.phrase(block.lines)
+    message = source.rng.choice(block.lines)
     if source.chance(0.3):
         message = message[:1].upper() + message[1:]
     return Exchange("talk", message, block.head)

@@ -7,6 +7,7 @@ import random
 
 import pytest
 from training.data import calculator, lookup
+from training.data.corpus import blocks
 from training.data.facts import FACTS
 from training.data.mixture import batches
 from training.data.newtools import archetypes, offer
@@ -15,6 +16,7 @@ from training.data.plans import draw_bench, draw_request, planner_sample
 from training.data.rough import roughened
 from training.data.sample import Sample
 from training.data.slots import SLOT
+from training.data.smalltalk import TALK
 from training.data.words import Words
 from training.evaluate.cases import FRESH, OPEN, folder_rows
 
@@ -87,6 +89,17 @@ def test_questions_by_hand_ask_for_facts_that_are_known(folder):
     for row in rows:
         assert row["accept"]
         assert set(row["accept"]) <= known, row["id"]
+
+
+def test_the_same_words_always_get_the_same_answer():
+    talk = [(block.head, block.lines) for block in blocks("talk/small*.txt")]
+    first = [(block.head, block.lines) for block in blocks("talk/first.txt")]
+    answers: dict[str, set[str]] = {}
+    for answer, messages in (*FACTS, *TALK, *talk, *first):
+        for message in messages:
+            answers.setdefault(message.lower().rstrip(" .!?"), set()).add(answer)
+    answers.pop("", None)
+    assert not {words: heads for words, heads in answers.items() if len(heads) > 1}
 
 
 def test_composed_answers_have_only_numbers_from_the_results():
