@@ -59,11 +59,11 @@ def _each(make: Callable[[Source, Words], Sample]) -> Maker:
 
 
 _SHORT: Sequence[tuple[float, Maker]] = (
-    (0.675, planner_batch),
+    (0.65, planner_batch),
     (0.03, native_batch),
     (0.12, _each(composer_sample)),
-    (0.065, _each(step_sample)),
-    (0.07, _each(chat_sample)),
+    (0.075, _each(step_sample)),
+    (0.085, _each(chat_sample)),
     (0.03, _each(kind_sample)),
     (0.04, _each(verdict_sample)),
 )

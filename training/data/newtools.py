@@ -11,6 +11,7 @@ from typing import Any
 from llmlab.workflows.chat.tool import ToolDescription
 from training.data.corpus import Block, blocks
 from training.data.numbers import Number
+from training.data.options import Option, options
 from training.data.phrasing import Source, Split, is_held_out_kind, polish
 from training.data.rewording import reworded
 from training.data.rough import roughened
@@ -20,6 +21,7 @@ from training.data.words import Words
 
 _NUMERIC = {"integer", "int", "n", "m", "k", "year", "big"}
 _DECIMAL = {"number", "any", "price", "money", "p", "r", "a", "b", "dec", "decimal"}
+_WITH_OPTIONS = 0.2
 # Kinds of values before which people say what they are, and names of arguments that list some.
 _LABELLED = {"code", "path", "file", "host", "word", "integer", "name", "person"}
 _LABELLED_LISTS = frozenset(
@@ -98,11 +100,13 @@ class Offer:
         archetype: Whose wordings ask for it.
         tool: Its description, under the name of this prompt.
         renamed: Names of the arguments in this prompt.
+        options: What it takes beside them.
     """
 
     archetype: Archetype
     tool: ToolDescription
     renamed: dict[str, str]
+    options: tuple[Option, ...] = ()
 
     def request(self, source: Source, words: Words) -> tuple[str, Step]:
         """A request for it, and the step that answers."""
@@ -124,6 +128,9 @@ class Offer:
             shown = reworded(source, shown)
         said = slots.said(self._labelled(source, roughened(source, shown)))
         args = self._args(template, wordings[template].constants, slots)
+        for option in self.options:
+            said, told = option.told(source, said)
+            args |= told
         return said, use(self.tool.name, args), template.startswith(("{", '"', "'"))
 
     def _labelled(self, source: Source, template: str) -> str:
@@ -162,13 +169,15 @@ def offer(source: Source, words: Words, archetype: Archetype) -> Offer:
     # Names and argument names change, so that the prompt has to be read.
     name = rng.choice(archetype.names) if source.chance(0.88) else words.made_up()
     renamed = {a.name: _renamed(source, words, a.name) for a in archetype.arguments}
+    beside = options(source, renamed) if source.chance(_WITH_OPTIONS) else ()
     schema = {
         "type": "object",
-        "properties": {renamed[a.name]: a.schema for a in archetype.arguments},
+        "properties": {renamed[a.name]: a.schema for a in archetype.arguments}
+        | {option.name: option.schema for option in beside},
         "required": [renamed[a.name] for a in archetype.arguments if a.required],
     }
     tool = ToolDescription(name, rng.choice(archetype.descriptions), schema)
-    return Offer(archetype, tool, renamed)
+    return Offer(archetype, tool, renamed, beside)
 
 
 def argument_slots(source: Source, words: Words, arguments: Sequence[Argument]) -> Slots:

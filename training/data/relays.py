@@ -48,7 +48,7 @@ def _handed(source: Source, words: Words, taking: Offer) -> tuple[str, Step]:
     (result,) = (a.name for a in taking.archetype.arguments if a.kind == _RESULT)
     args = {**step.args, taking.renamed[result]: "{{1}}"}
     ordered = {name: args[name] for name in taking.renamed.values() if name in args}
-    return said, use(taking.tool.name, ordered)
+    return said, use(taking.tool.name, ordered | args)
 
 
 @cache

@@ -48,7 +48,7 @@ def draw(source: Source, words: Words) -> Exchange:
     makers: tuple[tuple[float, Callable[[Source, Words], Exchange]], ...] = (
         (3.0, small_talk),
         (1.5, _first),
-        (7.0, fact),
+        (9.0, fact),
         (1.2, _performance),
         (1.2, _echo),
         (0.8, _naming),
