@@ -75,7 +75,7 @@ class TrainConfig:
 
 
 RECIPES: dict[str, tuple[ModelConfig, TrainConfig]] = {
-    # On two processor cores, in about 85 minutes.
+    # On two processor cores, in about 75 minutes.
     "small": (ModelConfig(), TrainConfig()),
     # On a GPU, in minutes: one layer more, and eight times the samples a step.
     "large": (ModelConfig(layers=6), TrainConfig(steps=6000, tokens=49152)),

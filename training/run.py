@@ -52,6 +52,8 @@ def main() -> None:
         workers = _workers(arguments.workers, device)
         stage = train(shape, config, arguments.folder, device, workers)
     ship(*stage, arguments.output)
+    if arguments.output == SHIPPED:
+        print(f"It has replaced the shipped one, which `git restore {SHIPPED}` brings back.")
 
 
 def _begin_with(path: Path, config: TrainConfig, folder: Path) -> ModelConfig:
