@@ -21,7 +21,7 @@ from training.restore import restore, reworded
 from training.tokenizer import Vocabulary
 from training.train import begin, learn_vocabulary, load, train
 
-VERSION = "0.11.0"
+VERSION = "0.12.0"
 _ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = _ROOT / "src/llmlab/models/builtin"
 FOLDER = _ROOT / "training/out"
