@@ -2,8 +2,9 @@
 
 A bad copy is only mended if it is plain what it is a copy of: an address or a quotation that was
 said, that the plan lacks, and that is like what stands there instead, or follows where a text
-breaks off; or a time zone whose city lies in another area or has none. A call that stands there
-twice is made once. What else is wrong with a plan goes back to the model.
+breaks off, or of which a text lacks the first letters; or a time zone whose city lies in another
+area or has none. A call that stands there twice is made once. What else is wrong with a plan goes
+back to the model.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ _LEAST_ALIKE = 0.6
 _ENDS = "/?#:"
 # A shorter beginning of an address may be meant as it is.
 _SHORTEST = 8
+_SHORTEST_END = 3
 
 
 def checked(
@@ -68,15 +70,29 @@ def checked(
 
 
 def _completed(text: str, words: Words) -> str:
-    """An address as it was said, if it lacks a mark or breaks off; the check lets that pass."""
+    """An address as it was said, if it lacks a mark or a part; the check lets that pass."""
     text = words.as_said(text)
     said = [address.text for address in words.addresses]
-    if text in said or len(text) < _SHORTEST or not text[-1].isalnum():
+    if text in said:
         return text
-    # A file may be meant without its suffix, but no page without a part of its host.
-    ends = _ENDS if "://" in text else f"{_ENDS}."
-    whole = {one for one in said if one.startswith(text) and one[len(text)] not in ends}
+    whole = {one for one in said if _breaks_off(text, one) or _begins_within(text, one)}
     return whole.pop() if len(whole) == 1 else text
+
+
+def _breaks_off(text: str, address: str) -> bool:
+    """Whether a text is the beginning of an address, and not one that may be meant as it is."""
+    if len(text) < _SHORTEST or not text[-1].isalnum() or not address.startswith(text):
+        return False
+    # A file may be meant without its suffix, but no page without a part of its host.
+    return address[len(text)] not in (_ENDS if "://" in text else f"{_ENDS}.")
+
+
+def _begins_within(text: str, address: str) -> bool:
+    """Whether a text is the end of an address and begins in the middle of a word of it."""
+    if len(text) < _SHORTEST_END or not address.endswith(text):
+        return False
+    last, first = address[-len(text) - 1], text[0]
+    return last.isalpha() and first.isalpha() and last.isupper() == first.isupper()
 
 
 def _continued(plan: Sequence[PlannedStep], words: Words) -> list[PlannedStep]:

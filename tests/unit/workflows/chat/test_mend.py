@@ -47,6 +47,7 @@ def settled(message, steps, history=()):
             "https://a.io/?q=48.1,11.5&z=2",
         ),
         ("read map-of-oslo.png", "map-of-olso.png", "map-of-oslo.png"),
+        ("I have a code here, SUMMER-NOVA26", "OVA26", "SUMMER-NOVA26"),
     ],
 )
 def test_bad_copy_of_an_address_becomes_what_was_said(message, bad, good):
@@ -73,6 +74,9 @@ def test_bad_copy_of_a_quotation_becomes_what_was_said():
     [
         ("open the home page of https://a.com/x/y", "https://a.com"),
         ("open the page of report2031.pdf", "report2031"),
+        ("open number A4711", "4711"),
+        ("open the page of teamBoard7", "Board7"),
+        ("open the page of red-roof9", "roof9"),
         (f"open {PAGE}", PAGE),
         ("read https://a.com/results/ and tell me who won", "https://a.com/results/"),
         ("open our usual page", "https://intranet.example.com"),
