@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from training.config import TrainConfig
@@ -19,20 +21,24 @@ _AHEAD = 4
 _DEADLINE_SECONDS = 300.0
 
 
-class _Steps(Dataset[Rows]):
-    """The rows by the number of their step."""
+class _Steps(Dataset[dict[str, Tensor]]):
+    """The rows by the number of their step.
+
+    As tensors they come over in shared memory. Arrays would fill the pipe, and a worker whose run
+    was killed would wait for ever to be rid of them.
+    """
 
     def __init__(self, vocabulary: Vocabulary, config: TrainConfig) -> None:
         self._vocabulary = vocabulary
         self._config = config
 
-    def __getitem__(self, step: int) -> Rows:
-        return step_rows(self._vocabulary, self._config, step)
+    def __getitem__(self, step: int) -> dict[str, Tensor]:
+        return tensors(step_rows(self._vocabulary, self._config, step))
 
 
 def feed(
     vocabulary: Vocabulary, config: TrainConfig, first: int, workers: int = 0
-) -> Iterator[Rows]:
+) -> Iterator[dict[str, Tensor]]:
     """The rows of the steps from `first` on, in order, the same with any number of workers.
 
     Args:
@@ -54,5 +60,10 @@ def feed(
         multiprocessing_context="spawn" if workers else None,
         timeout=_DEADLINE_SECONDS if workers else 0,
     )
-    rows: Iterator[Rows] = iter(loader)
+    rows: Iterator[dict[str, Tensor]] = iter(loader)
     return rows
+
+
+def tensors(rows: Rows) -> dict[str, Tensor]:
+    """The arrays of rows as tensors that share their memory, by the names they have in `Rows`."""
+    return {name: torch.from_numpy(array) for name, array in vars(rows).items()}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -50,7 +51,10 @@ def main() -> None:
     else:
         device = _device(arguments.device)
         workers = _workers(arguments.workers, device)
-        stage = train(shape, config, arguments.folder, device, workers)
+        try:
+            stage = train(shape, config, arguments.folder, device, workers)
+        except KeyboardInterrupt:
+            sys.exit(f"Stopped. The same command goes on from what is in {arguments.folder}.")
     ship(*stage, arguments.output)
     if arguments.output == SHIPPED:
         print(f"It has replaced the shipped one, which `git restore {SHIPPED}` brings back.")

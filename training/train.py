@@ -16,7 +16,6 @@ from training.config import ModelConfig, TrainConfig
 from training.data.mixture import batches, long_batches
 from training.feed import feed
 from training.model import LabMini, additive, branch_mask
-from training.packing import Rows
 from training.template import render
 from training.tokenizer import Vocabulary, enlarge, learn
 
@@ -147,19 +146,17 @@ def _set_rate(
 def _step(
     model: Any,
     optimizers: list[torch.optim.Optimizer],
-    rows: Rows,
+    rows: dict[str, Tensor],
     context: float,
     device: torch.device,
 ) -> float:
-    names = ("tokens", "targets", "weights", "positions", "documents", "branches", "chosen")
-    tokens, targets, weights, positions, documents, branches, chosen = (
-        torch.from_numpy(getattr(rows, name)).to(device) for name in names
-    )
+    rows = {name: tensor.to(device) for name, tensor in rows.items()}
     with torch.autocast(device.type, dtype=torch.bfloat16):
-        mask = additive(branch_mask(documents, branches))
-        logits = model(tokens, positions, mask, chosen)
-    weights = torch.where(weights < 1, context * weights, weights)
-    loss = _loss(logits, targets.flatten()[chosen], weights.flatten()[chosen])
+        mask = additive(branch_mask(rows["documents"], rows["branches"]))
+        logits = model(rows["tokens"], rows["positions"], mask, rows["chosen"])
+    weights = torch.where(rows["weights"] < 1, context * rows["weights"], rows["weights"])
+    targets, weights = (one.flatten()[rows["chosen"]] for one in (rows["targets"], weights))
+    loss = _loss(logits, targets, weights)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(
         [p for o in optimizers for g in o.param_groups for p in g["params"]], 1.0

@@ -15,6 +15,7 @@ import torch
 from torch.nn import functional
 
 from training.config import RECIPES
+from training.feed import tensors
 from training.model import LabMini, additive, branch_mask
 from training.packing import Rows, step_rows
 from training.run import FOLDER
@@ -45,16 +46,13 @@ def main() -> None:
 def measure(model: LabMini, batches: Iterable[Rows]) -> tuple[float, float]:
     """The mean loss of the answers' tokens, in nats, and the share that is not the likeliest."""
     total, wrong, count = 0.0, 0, 0
-    names = ("tokens", "targets", "weights", "positions", "documents", "branches")
-    for rows in batches:
-        tokens, targets, weights, positions, documents, branches = (
-            torch.from_numpy(getattr(rows, name)) for name in names
-        )
+    for rows in map(tensors, batches):
         # Tokens of the context weigh less than one.
-        answers = (weights.flatten() >= 1).nonzero().flatten()
+        answers = (rows["weights"].flatten() >= 1).nonzero().flatten()
+        mask = additive(branch_mask(rows["documents"], rows["branches"]))
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            logits = model(tokens, positions, additive(branch_mask(documents, branches)), answers)
-        wanted = targets.flatten()[answers]
+            logits = model(rows["tokens"], rows["positions"], mask, answers)
+        wanted = rows["targets"].flatten()[answers]
         total += float(functional.cross_entropy(logits.float(), wanted, reduction="sum"))
         wrong += int((logits.argmax(-1) != wanted).sum())
         count += len(wanted)

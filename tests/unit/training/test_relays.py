@@ -18,14 +18,15 @@ def test_what_the_first_step_gives_goes_to_every_other(split: str) -> None:
     for _ in range(300):
         taking = relays.receivers(source, words)
         request = relays.relayed(source, words, first, taking)
-        tools = {one.tool.name: one.tool.parameters for one in taking}
+        tools = {one.tool.name: one for one in taking}
         assert request.steps[0] == first[1]
         assert len(request.steps) > 1
         assert not SLOT.search(request.message), request.message
         for step in request.steps[1:]:
             assert list(step.args.values()).count("{{1}}") == 1
-            schema = tools[step.tool or ""]
-            assert set(schema["required"]) <= set(step.args) <= set(schema["properties"])
+            one = tools[step.tool or ""]
+            told = set(step.args) - {option.name for option in one.options}
+            assert told == set(one.tool.parameters["required"])
 
 
 def test_a_prompt_has_a_tool_that_tells_and_one_that_takes() -> None:

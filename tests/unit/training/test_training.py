@@ -145,8 +145,8 @@ def test_processes_hand_over_the_rows_that_are_made_without_them(torch, vocabula
     alone, ahead = list(feed(vocabulary, config, 2)), list(feed(vocabulary, config, 2, workers=2))
     assert len(alone) == len(ahead) == 3
     for one, other in zip(alone, ahead, strict=True):
-        assert all((getattr(one, name) == getattr(other, name)).all() for name in vars(one))
-    assert (alone[0].tokens != alone[1].tokens).any()
+        assert all(torch.equal(one[name], other[name]) for name in one | other)
+    assert not torch.equal(alone[0]["tokens"], alone[1]["tokens"])
 
 
 def test_attention_has_the_gradients_of_pytorchs(torch):

@@ -75,7 +75,10 @@ def _completed(text: str, words: Words) -> str:
     said = [address.text for address in words.addresses]
     if text in said:
         return text
-    whole = {one for one in said if _breaks_off(text, one) or _begins_within(text, one)}
+    alone = words.stands_alone(text)
+    whole = {
+        one for one in said if _breaks_off(text, one) or (not alone and _begins_within(text, one))
+    }
     return whole.pop() if len(whole) == 1 else text
 
 
@@ -88,8 +91,11 @@ def _breaks_off(text: str, address: str) -> bool:
 
 
 def _begins_within(text: str, address: str) -> bool:
-    """Whether a text is the end of an address and begins in the middle of a word of it."""
-    if len(text) < _SHORTEST_END or not address.endswith(text):
+    """Whether a text is the end of an address and begins in the middle of a word of it.
+
+    A text of letters alone may be a word of its own, which happens to end like an address.
+    """
+    if len(text) < _SHORTEST_END or text.isalpha() or not address.endswith(text):
         return False
     last, first = address[-len(text) - 1], text[0]
     return last.isalpha() and first.isalpha() and last.isupper() == first.isupper()

@@ -123,6 +123,10 @@ class Words:
         text = re.sub(r"^https?://(?:www\.)?", "", _folded(text))
         return _flat(text) in self._flat
 
+    def stands_alone(self, text: str) -> bool:
+        """Whether a text stands in the message by itself, not only within a longer word."""
+        return re.search(rf"(?<!\w){re.escape(text)}(?!\w)", self.message) is not None
+
     def as_said(self, text: str) -> str:
         """A text as it was said, if it is an address that was, but for case and punctuation."""
         if text in self.message:
